@@ -1,0 +1,71 @@
+// TlsEngine: TLS 1.3 over memory: bytes from the peer in, bytes for the peer out. No sockets, no threads, no time.
+// Roles: oobd is the TLS server; agents dial. ALPN decides: "oob/1" needs a client certificate of our CA,
+// "oob-join/1" has none. OpenSSL is seen only inside common/crypto.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/bytes.h"
+#include "common/result.h"
+
+namespace oob {
+
+inline constexpr std::string_view kAlpnTunnel = "oob/1";
+inline constexpr std::string_view kAlpnJoin = "oob-join/1";
+
+class TlsContext;  // shared by connections; reloaded when certificates change
+
+class TlsEngine {
+ public:
+  ~TlsEngine();
+  TlsEngine(TlsEngine&&) noexcept;
+  TlsEngine& operator=(TlsEngine&&) noexcept;
+
+  // Ciphertext from the peer. Error: the connection is to be closed; the message says why in words
+  // ("certificate is not of our CA", "peer sent no TLS"). Plaintext is appended to `plain`, at most what `cipher` held.
+  Result<> receive(ByteView cipher, Bytes& plain);
+  // Plaintext to the peer; needs handshake_done(). Ciphertext is appended to output().
+  Result<> send(ByteView plain);
+  Bytes& output();  // ciphertext for the peer; the caller takes it from the front and erases it
+  void close_notify();
+
+  bool handshake_done() const;
+  std::string alpn() const;
+  struct PeerCertificate {
+    std::string name;         // common name: the agent's
+    std::string fingerprint;  // SHA-256 of the DER, lower-case hex
+    std::int64_t not_after_wall_ms = 0;
+  };
+  std::optional<PeerCertificate> peer() const;  // verified against the CA, else empty
+
+ private:
+  friend class TlsContext;
+  struct State;
+  explicit TlsEngine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+class TlsContext {
+ public:
+  ~TlsContext();
+  // oobd: its certificate and key, and the CA that agents' certificates must be of. PEM.
+  static Result<std::shared_ptr<TlsContext>> server(const std::string& certificate_chain_pem,
+                                                    const std::string& key_pem, const std::string& ca_pem);
+  // An enrolled agent: verifies that the server's certificate is of the CA and is the server's (not another agent's).
+  static Result<std::shared_ptr<TlsContext>> agent(const std::string& certificate_pem, const std::string& key_pem,
+                                                   const std::string& ca_pem);
+  // An agent that joins: trusts exactly the CA with this SHA-256 fingerprint (hex), which the server sends in its chain.
+  static Result<std::shared_ptr<TlsContext>> join(const std::string& ca_fingerprint);
+  std::string ca_pem_seen(const TlsEngine&) const;  // join only: the CA that was verified
+
+  TlsEngine engine();  // a new connection
+
+ private:
+  friend class TlsEngine;
+  struct State;
+  explicit TlsContext(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace oob

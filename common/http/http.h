@@ -1,0 +1,75 @@
+// HTTP/1.1 and WebSocket, server and client, over any connected socket. Boost.Beast is seen only in http.cpp: it takes
+// most of a minute to compile. Everything runs on the shard; calls back on the shard, never from inside a call.
+// Limits: limits::http_*; a peer that sends more, or nonsense, is closed.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "common/bytes.h"
+#include "common/result.h"
+#include "common/runtime/shard.h"
+
+namespace oob {
+
+struct HttpRequest {
+  std::string method;  // "GET"
+  std::string path;    // decoded, without the query: "/v1/consoles/web01"
+  std::map<std::string, std::string> query;
+  std::string body;
+};
+
+struct HttpResponse {
+  unsigned status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+};
+
+// One open WebSocket. Destroying it closes the connection at once; close() says goodbye first.
+class WebSocket {
+ public:
+  virtual ~WebSocket() = default;
+  struct Events {
+    std::function<void(ByteView message, bool binary)> message;
+    std::function<void(const std::string& reason)> closed;  // once; nothing comes after it
+    std::function<void()> drained;  // unsent() fell to half of limits::viewer_queue_bytes or below
+  };
+  virtual void on(Events events) = 0;  // before the first message is delivered
+  // Queues a message. The caller looks at unsent() and holds back; beyond 4 times the limit the connection is closed.
+  virtual void send(Bytes message, bool binary) = 0;
+  virtual std::size_t unsent() const = 0;  // bytes queued here, not yet taken by the kernel
+  virtual void close(const std::string& reason) = 0;
+};
+
+using Respond = std::function<void(HttpResponse)>;  // call once; any time later, on the shard
+
+class HttpServerEvents {
+ public:
+  virtual ~HttpServerEvents() = default;
+  virtual void request(const HttpRequest& request, Respond respond) = 0;
+  // A request to upgrade. Return an error response to refuse; status 101 accepts, then opened() follows.
+  virtual HttpResponse upgrade(const HttpRequest& request) = 0;
+  virtual void opened(std::unique_ptr<WebSocket> socket, const HttpRequest& request) = 0;
+};
+
+// Serves one accepted, connected socket until it closes; `events` belongs to it. Keep-alive; one request at a time;
+// 30 s without a request closes. Destroying the handle closes; `closed` is called when it ended by itself.
+class HttpConnection {
+ public:
+  virtual ~HttpConnection() = default;
+};
+std::unique_ptr<HttpConnection> serve_http(Shard& shard, int fd, std::unique_ptr<HttpServerEvents> events,
+                                           std::function<void()> closed);
+
+// --- client: over a UNIX socket path ---
+// One request on a connection of its own. Error Unavailable: no server there (message says which path and what to do);
+// Denied: the socket may not be opened by this user.
+void http_request(Shard& shard, const std::string& socket_path, HttpRequest request, Duration time_out,
+                  std::function<void(Result<HttpResponse>)> done);
+void websocket_connect(Shard& shard, const std::string& socket_path, const std::string& target, Duration time_out,
+                       std::function<void(Result<std::unique_ptr<WebSocket>>)> done);
+
+std::string url_encode(std::string_view text);
+
+}  // namespace oob

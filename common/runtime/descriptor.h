@@ -1,0 +1,86 @@
+// A non-blocking file descriptor on a shard: says when it can be read, and writes what it is given as the peer takes it.
+// Used by line drivers, the tunnel's shells and the agents' listeners. It moves no bytes of its own accord: the owner
+// reads (into the shard's buffer) when called.
+#pragma once
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <functional>
+#include <memory>
+
+#include "common/result.h"
+#include "common/runtime/shard.h"
+
+namespace oob {
+
+class Descriptor {
+ public:
+  // Takes ownership of `fd` and makes it non-blocking and close-on-exec.
+  Descriptor(Shard& shard, int fd);
+  ~Descriptor();
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  int fd() const;
+  bool is_open() const;
+  void close();  // no callback runs afterwards
+
+  // Calls `ready` each time the descriptor can be read (or is at its end), until closed or stop_reading().
+  // `ready` may close or destroy this Descriptor.
+  void start_reading(std::function<void()> ready);
+  void stop_reading();
+  // Calls `ready` once when the descriptor can be written.
+  void when_writable(std::function<void()> ready);
+
+  // read(2)/write(2) without the surprises: n > 0 bytes; 0 for "not now"; an Error for end of file (message "closed")
+  // and real errors (strerror).
+  Result<std::size_t> read(MutableBytes into);
+  Result<std::size_t> write(ByteView from);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// Resolves and connects without blocking; `done` is called once on the shard, never from inside connect().
+// Destroying the object cancels. Addresses: "host:port", "[v6]:port", or "unix:/path".
+class Connector {
+ public:
+  explicit Connector(Shard& shard);
+  ~Connector();
+  void connect(const std::string& address, Duration time_out, std::function<void(Result<int>)> done);
+  void cancel();
+
+ private:
+  struct State;
+  Shard& shard_;
+  std::shared_ptr<State> state_;
+};
+
+// Listens; calls `accepted(fd, peer)` for each connection, peer as "127.0.0.1:4711" or "unix, uid 0".
+class Listener {
+ public:
+  explicit Listener(Shard& shard);
+  ~Listener();
+  // address as in Connector; an existing socket file that nobody answers is replaced. Mode applies to "unix:".
+  Result<> listen(const std::string& address, unsigned mode, std::function<void(int fd, std::string peer)> accepted);
+  std::string address() const;  // with the port the kernel chose, for ":0"
+  void close();
+
+ private:
+  std::unique_ptr<Descriptor> socket_;
+  Shard& shard_;
+  std::string address_, unlink_;
+};
+
+struct PeerCredentials {
+  unsigned uid = ~0u, gid = ~0u;
+  int pid = 0;
+};
+Result<PeerCredentials> peer_credentials(int fd);  // SO_PEERCRED, unix(7)
+
+// Parses "host:port" / "[v6]:port"; an error names what is wrong.
+struct HostPort {
+  std::string host, port;
+};
+Result<HostPort> parse_host_port(std::string_view address);
+
+}  // namespace oob

@@ -1,0 +1,104 @@
+// ConsoleLog: one console's log, written always, attached or not. One plain file that holds the stream one to one
+// between marker lines (format: server/log/format.h, docs/LOG-FORMAT.md); it alone tells, also after kill -9, how far
+// the log is. Called on the shard; the disk is touched on the log's Worker. Gathers for 100 ms or 64 KB.
+// A disk that is full or gone withholds nothing: bytes are counted as a gap, marked in the file when space returns.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/bytes.h"
+#include "common/clock.h"
+#include "common/result.h"
+#include "common/runtime/shard.h"
+#include "common/runtime/worker.h"
+
+namespace oob {
+
+// Where a log stands: its own offset, and the line's that comes next.
+struct LogPosition {
+  std::uint64_t log_offset = 0;   // counts every byte the line ever said, logged or in a gap of known size
+  std::uint64_t incarnation = 0;  // of the line; 0: none yet
+  std::uint64_t line_offset = 0;  // within the incarnation
+  bool operator==(const LogPosition&) const = default;
+};
+
+// A thing that stands between two bytes of the stream. In the file: a marker line.
+struct LogEvent {
+  enum class Kind { Start, Time, Up, Down, Gap, Attach, Detach, TakeOver, Break, Moved, Line, Note };
+  Kind kind = Kind::Note;
+  std::uint64_t log_offset = 0;  // of the byte that follows (Gap: of the first missing one)
+  WallTime time{};
+  std::optional<std::uint64_t> gap_bytes;  // Gap only: empty = unknown
+  std::string text;                        // escaped when written; who, why
+};
+
+// A piece of what a reader gets, in order: bytes, or an event.
+struct LogPiece {
+  std::uint64_t log_offset = 0;
+  Chunk bytes;                    // null for an event
+  std::optional<LogEvent> event;
+};
+
+class LogFolder;  // all logs of a server: the worker, the gather timer, the budget, the folder's state
+
+class ConsoleLog {
+ public:
+  // Opens `<folder>/<name>.log` (0640), finds the position by its tail. Synchronous: called at start and reload.
+  static Result<std::unique_ptr<ConsoleLog>> open(LogFolder& folder, const std::string& name);
+  ~ConsoleLog();
+
+  const LogPosition& position() const;  // of the next byte to be appended (in memory, not yet on disk)
+
+  // The line is now at (incarnation, line_offset): the next bytes bear it. Same incarnation and a larger offset is a gap
+  // that append_gap has to tell first. A new incarnation writes a Line marker.
+  void set_line(std::uint64_t incarnation, std::uint64_t line_offset);
+  void append(Chunk bytes, WallTime read_at);
+  void append_gap(std::optional<std::uint64_t> bytes, std::string why);  // known: both offsets advance by it
+  void append_event(LogEvent::Kind kind, std::string text);
+
+  // Called on the shard after bytes reached the file (or were counted as a gap): all before it may be forgotten.
+  std::function<void(const LogPosition& written)> on_written;
+  // Bytes that wait for the disk; a caller withholds credit above limits::log_pending_bytes_max.
+  std::size_t pending_bytes() const;
+  // What is wrong with the disk for this log, in words; empty: nothing. And how many bytes that has cost so far.
+  const std::string& trouble() const;
+  std::uint64_t unlogged_bytes() const;
+
+  // Reads from `log_offset` on, at most `bytes_max` bytes of output, of what is written or pending (so that a reader who
+  // arrives at position() has missed nothing and seen nothing twice). Reads the file on the worker; `done` on the shard.
+  struct Read {
+    std::vector<LogPiece> pieces;
+    std::uint64_t next = 0;  // where to go on; == position().log_offset: all there is
+  };
+  void read(std::uint64_t log_offset, std::size_t bytes_max, std::function<void(Result<Read>)> done);
+  // The offset where the last `lines` lines begin (at most `bytes_max` back).
+  void find_last_lines(std::size_t lines, std::size_t bytes_max, std::function<void(Result<std::uint64_t>)> done);
+  std::uint64_t oldest() const;  // offset of the first byte the file holds
+  std::optional<WallTime> last_output() const;
+
+ private:
+  friend class LogFolder;
+  struct State;
+  explicit ConsoleLog(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+class LogFolder {
+ public:
+  LogFolder(Shard& shard, std::string path);  // makes the folder (0750) if missing
+  ~LogFolder();                               // writes what is pending
+  void flush(std::function<void()> done = {});  // write all that is pending now
+  void reopen();                                // USR2: files were moved away
+  const std::string& path() const;
+  std::size_t pending_bytes() const;
+
+ private:
+  friend class ConsoleLog;
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace oob
