@@ -35,6 +35,7 @@ foreach(folder ${unit_folders})
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
   add_executable(unit_${area} EXCLUDE_FROM_ALL ${sources})
   target_link_libraries(unit_${area} PRIVATE ${OOB_TESTED_${area}} GTest::gtest_main)
+  target_compile_definitions(unit_${area} PRIVATE OOB_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_dependencies(unit unit_${area})
 endforeach()
 
