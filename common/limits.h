@@ -18,6 +18,17 @@ inline constexpr std::size_t log_gather_bytes = 64 * 1024;
 inline constexpr auto log_gather_time = 100ms;
 inline constexpr std::size_t log_marker_every_bytes = 256 * 1024;  // bounds how far back recovery reads
 inline constexpr auto log_time_marker_every = 60s;
+// Callers withhold credit at log_pending_bytes_max; a stream's window may be under way then. More is counted as a gap.
+inline constexpr std::size_t log_waiting_bytes_max = 2 * 1024 * 1024;
+inline constexpr std::size_t log_marker_bytes_max = 1024;    // one marker line; longer text is cut
+inline constexpr std::size_t log_read_events_max = 10'000;   // given to one reader at once; more are left out
+inline constexpr auto log_retry_every = 1s;                  // a disk that refused is asked again
+inline constexpr std::size_t ring_record_bytes_max = 64 * 1024;  // longer appends are split
+inline constexpr std::size_t ring_trim_bytes = 64 * 1024;    // unused pages are given back from here on
+inline constexpr auto line_connect_time_max = 10s;  // look-up and connect of a tcp or unix line
+inline constexpr auto line_keepalive_every = 10s;   // a silent tcp peer is probed, and is dead after three probes
+inline constexpr auto program_hangup_time = 5s;     // from SIGHUP to SIGKILL
+inline constexpr auto test_line_tick = 10ms;        // a numbering test line gathers so long
 
 // --- the tunnel ---
 inline constexpr std::size_t tunnel_message_bytes_max = 1024 * 1024;   // assignment of thousands of lines
@@ -32,6 +43,7 @@ inline constexpr auto tunnel_silence_max = 25s;       // no byte for so long: th
 inline constexpr auto tunnel_login_time_max = 10s;    // TLS and hello
 inline constexpr std::size_t tunnel_logins_max = 64;  // unauthenticated connections at once
 inline constexpr auto tunnel_tick_every = 500ms;      // the agent tells its clock, for input deadlines
+inline constexpr auto tunnel_goodbye_time_max = 1s;   // for the last bytes of a connection that is being closed
 inline constexpr auto reconnect_delay_min = 250ms;
 inline constexpr auto reconnect_delay_max = 30s;
 
@@ -43,22 +55,56 @@ inline constexpr std::size_t input_pending_bytes_max = 64 * 1024;  // of one lin
 // --- fronts ---
 inline constexpr std::size_t http_body_bytes_max = 8 * 1024 * 1024;
 inline constexpr std::size_t http_header_bytes_max = 16 * 1024;
+inline constexpr auto http_idle_max = 30s;         // without a whole request, or with an answer that is not taken
+inline constexpr auto http_goodbye_time_max = 5s;  // for what is queued and the closing frames of a WebSocket
+inline constexpr std::size_t http_write_bytes_kept = 64 * 1024;  // gathered for one write; larger buffers are freed
+inline constexpr std::size_t user_record_bytes_max = 256 * 1024;  // of the user database, one entry
+inline constexpr int user_groups_max = 4096;
+inline constexpr std::size_t strangers_max = 64;                 // connections of users who may nothing, all together
+inline constexpr auto stream_tick_every = 500ms;  // the server tells its clock, for input deadlines
+inline constexpr std::size_t replay_lines_max = 1'000'000;
+inline constexpr auto break_max = 5000ms;
+inline constexpr std::size_t stream_input_waiting_bytes_max = 256 * 1024;  // of one channel, its fate not known yet
+inline constexpr std::size_t stream_input_waiting_max = 4096;              // likewise, batches
+inline constexpr std::size_t log_lines_back_bytes_max = 64 * 1024 * 1024;  // looked through for the last N lines
+inline constexpr std::size_t log_request_bytes_max = 1024 * 1024;          // console bytes in one answer
 inline constexpr std::size_t stream_message_bytes_max = 256 * 1024;
 inline constexpr std::size_t clients_max = 4096;
 inline constexpr std::size_t stream_channels_max = 4096;  // attached consoles of one client connection
 inline constexpr std::size_t replay_bytes_max = 1024 * 1024;
 inline constexpr auto writer_seat_kept = 30s;
+inline constexpr auto client_reconnect_delay_max = 5s;
+inline constexpr auto client_time_out = 10s;                  // a request of `oob`
+inline constexpr auto client_leave_wait = 1s;                 // for the fate of the last keys, when leaving
+inline constexpr auto client_escape_wait = 1s;                // a lone ^E is passed on after it
+inline constexpr auto client_pipe_quiet = 500ms;              // silence after piped input, then `oob attach` leaves
+inline constexpr std::size_t client_pipe_batch_bytes = 1024;  // piped input under way at once
+inline constexpr std::size_t accepts_a_turn = 64;  // connections one listener takes before others get their turn
+inline constexpr auto accept_rest = 100ms;         // out of descriptors: accept again after so long
 
 // --- enrolment ---
 inline constexpr auto token_life = std::chrono::hours(1);
 inline constexpr auto certificate_life = std::chrono::hours(24 * 365 * 5);
 inline constexpr auto certificate_warn_before = std::chrono::hours(24 * 60);
 inline constexpr std::size_t join_message_bytes_max = 16 * 1024;
+inline constexpr auto join_time_max = 10s;                                     // `oob-agent join`, all of it
+inline constexpr auto authority_life = std::chrono::hours(24 * 365 * 20);      // the server's own CA
+inline constexpr auto certificate_backdate = std::chrono::hours(24);           // for peers whose clock is behind
+inline constexpr std::size_t token_bytes_max = 256;                            // as text
+inline constexpr std::size_t secret_file_bytes_max = 64 * 1024;
+inline constexpr std::size_t certificate_chain_bytes_max = 16 * 1024;          // a peer's, before it is verified
 
 // --- names and files ---
 inline constexpr std::size_t name_bytes_max = 64;
 inline constexpr std::size_t names_max = 65'536;
 inline constexpr std::size_t config_file_bytes_max = 8 * 1024 * 1024;
 inline constexpr std::size_t config_files_max = 4096;
+inline constexpr std::size_t names_expression_bytes_max = 1024 * 1024;
+inline constexpr std::size_t names_steps_max = 20'000'000;  // of one expression: a name, or a name's match with one glob character
+inline constexpr std::size_t label_bytes_max = 256;
+inline constexpr std::size_t groups_deep_max = 32;         // groups in groups
+inline constexpr std::size_t diagnostics_max = 100;         // kept of one check; the rest is counted
+inline constexpr std::size_t config_key_dots_max = 16;      // a.b.c
+inline constexpr std::size_t config_depth_max = 64;         // tables and lists in each other
 
 }  // namespace oob::limits

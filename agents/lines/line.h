@@ -29,7 +29,7 @@ class LineEvents {
   virtual ~LineEvents() = default;
   virtual void line_up(std::string detail, int pid) = 0;  // "127.0.0.1:7001", "/bin/bash as nobody"; pid 0 if none
   virtual void line_output(ByteView bytes) = 0;
-  virtual void line_writable() = 0;               // after write() took less than it was given
+  virtual void line_writable() = 0;                // after write() took less than it was given
   virtual void line_down(std::string reason) = 0;  // once; the driver is dead after it and does nothing more
 };
 
@@ -50,7 +50,7 @@ struct LineKey {
   std::string_view name;
   Type type;
   bool required;
-  std::string_view doc;      // one line
+  std::string_view doc;           // one line
   std::int64_t min = 0, max = 0;  // Integer only
 };
 

@@ -1,12 +1,13 @@
 // TlsEngine: TLS 1.3 over memory: bytes from the peer in, bytes for the peer out. No sockets, no threads, no time.
 // Roles: oobd is the TLS server; agents dial. ALPN decides: "oob/1" needs a client certificate of our CA,
-// "oob-join/1" has none. OpenSSL is seen only inside common/crypto.
+// "oob-join/1" has none. OpenSSL is seen only inside common/crypto. TLS 1.3 only (RFC 8446), no tickets, no early data.
 #pragma once
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "common/bytes.h"
+#include "common/crypto/secret.h"
 #include "common/result.h"
 
 namespace oob {
@@ -22,18 +23,20 @@ class TlsEngine {
   TlsEngine(TlsEngine&&) noexcept;
   TlsEngine& operator=(TlsEngine&&) noexcept;
 
-  // Ciphertext from the peer. Error: the connection is to be closed; the message says why in words
-  // ("certificate is not of our CA", "peer sent no TLS"). Plaintext is appended to `plain`, at most what `cipher` held.
+  // Ciphertext from the peer. Plaintext is appended to `plain`, at most what `cipher` held, also before an error.
+  // Error: the connection is to be closed, once output() has been sent (it may tell the peer why); the message says
+  // why in words ("peer's certificate is of another CA", "peer sent no TLS"; Unavailable if the peer just closed it).
   Result<> receive(ByteView cipher, Bytes& plain);
   // Plaintext to the peer; needs handshake_done(). Ciphertext is appended to output().
   Result<> send(ByteView plain);
   Bytes& output();  // ciphertext for the peer; the caller takes it from the front and erases it
   void close_notify();
 
+  // Of the side that dials: true before the peer has judged our certificate. If it refuses it, receive() says so later.
   bool handshake_done() const;
   std::string alpn() const;
   struct PeerCertificate {
-    std::string name;         // common name: the agent's
+    std::string name;         // common name: the agent's; "" unless there is exactly one
     std::string fingerprint;  // SHA-256 of the DER, lower-case hex
     std::int64_t not_after_wall_ms = 0;
   };
@@ -49,17 +52,20 @@ class TlsEngine {
 class TlsContext {
  public:
   ~TlsContext();
-  // oobd: its certificate and key, and the CA that agents' certificates must be of. PEM.
-  static Result<std::shared_ptr<TlsContext>> server(const std::string& certificate_chain_pem,
-                                                    const std::string& key_pem, const std::string& ca_pem);
+  // oobd: its certificate and key, and the CA that agents' certificates must be of (sent along, for those who join).
+  // PEM. Usage or Denied if one is malformed or they do not belong together.
+  static Result<std::shared_ptr<TlsContext>> server(const std::string& certificate_pem, const Secret& key_pem,
+                                                    const std::string& ca_pem);
   // An enrolled agent: verifies that the server's certificate is of the CA and is the server's (not another agent's).
-  static Result<std::shared_ptr<TlsContext>> agent(const std::string& certificate_pem, const std::string& key_pem,
+  // Errors as above, but whether the agent's own certificate is of the CA is left to the server.
+  static Result<std::shared_ptr<TlsContext>> agent(const std::string& certificate_pem, const Secret& key_pem,
                                                    const std::string& ca_pem);
-  // An agent that joins: trusts exactly the CA with this SHA-256 fingerprint (hex), which the server sends in its chain.
+  // An agent that joins: trusts exactly the CA with this SHA-256 fingerprint (hex), which the server sends in its
+  // chain.
   static Result<std::shared_ptr<TlsContext>> join(const std::string& ca_fingerprint);
   std::string ca_pem_seen(const TlsEngine&) const;  // join only: the CA that was verified
 
-  TlsEngine engine();  // a new connection
+  TlsEngine engine();  // a new connection, which may outlive this; the side that dials has output() at once
 
  private:
   friend class TlsEngine;

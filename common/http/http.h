@@ -39,6 +39,7 @@ class WebSocket {
   // Queues a message. The caller looks at unsent() and holds back; beyond 4 times the limit the connection is closed.
   virtual void send(Bytes message, bool binary) = 0;
   virtual std::size_t unsent() const = 0;  // bytes queued here, not yet taken by the kernel
+  virtual void set_reading(bool on) = 0;   // flow control: while off, nothing is read and message() is not called
   virtual void close(const std::string& reason) = 0;
 };
 
@@ -71,5 +72,17 @@ void websocket_connect(Shard& shard, const std::string& socket_path, const std::
                        std::function<void(Result<std::unique_ptr<WebSocket>>)> done);
 
 std::string url_encode(std::string_view text);
+// "/v1/consoles/a%20b?names=x%5B1-3%5D" into path and query, decoded. False: a "%" that is not followed by two hex
+// digits; the caller refuses.
+bool parse_target(std::string_view target, HttpRequest& into);
+
+// --- an Error on its way: {"error":{"code":"not-found","message":"no console ..."}} with the status of its code ---
+// "usage", "denied", "not-found", "conflict", "unavailable", "internal"
+std::string_view error_code_name(ErrorCode code);
+ErrorCode error_code_of(std::string_view name);  // Internal for a name it does not know
+unsigned http_status(ErrorCode code);
+HttpResponse error_response(const Error& error);
+// Of a response that is not 2xx; if it has no such body, from the status alone.
+Error error_of(const HttpResponse& response);
 
 }  // namespace oob

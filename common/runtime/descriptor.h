@@ -1,10 +1,11 @@
-// A non-blocking file descriptor on a shard: says when it can be read, and writes what it is given as the peer takes it.
-// Used by line drivers, the tunnel's shells and the agents' listeners. It moves no bytes of its own accord: the owner
-// reads (into the shard's buffer) when called.
+// A non-blocking file descriptor on a shard: says when it can be read, and writes what it is given as the peer takes
+// it. Used by line drivers, the tunnel's shells and the agents' listeners. It moves no bytes of its own accord: the
+// owner reads (into the shard's buffer) when called.
 #pragma once
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "common/result.h"
 #include "common/runtime/shard.h"
@@ -13,7 +14,8 @@ namespace oob {
 
 class Descriptor {
  public:
-  // Takes ownership of `fd` and makes it non-blocking and close-on-exec.
+  // Takes ownership of `fd` and makes it non-blocking and close-on-exec. What the kernel cannot wait for (a plain file,
+  // /dev/null) is taken as always ready.
   Descriptor(Shard& shard, int fd);
   ~Descriptor();
   Descriptor(const Descriptor&) = delete;
@@ -21,7 +23,8 @@ class Descriptor {
 
   int fd() const;
   bool is_open() const;
-  void close();  // no callback runs afterwards
+  void close();   // no callback runs afterwards
+  int release();  // as close(), but the descriptor stays open and is the caller's; -1 if it was closed
 
   // Calls `ready` each time the descriptor can be read (or is at its end), until closed or stop_reading().
   // `ready` may close or destroy this Descriptor.
@@ -40,8 +43,11 @@ class Descriptor {
   std::shared_ptr<State> state_;
 };
 
-// Resolves and connects without blocking; `done` is called once on the shard, never from inside connect().
-// Destroying the object cancels. Addresses: "host:port", "[v6]:port", or "unix:/path".
+// Resolves and connects without blocking; `done` is called once on the shard, never from inside connect(), with a
+// non-blocking descriptor that is now the caller's (TCP: with TCP_NODELAY). `time_out` covers everything; what is left
+// of it is shared among the addresses of a name, so that a dead one does not use it up. Destroying the object or
+// another connect() cancels. Addresses: "host:port", "[v6]:port", or "unix:/path". Errors: Usage for a malformed
+// address, else Unavailable. (A look-up under way when the whole process ends is waited for.)
 class Connector {
  public:
   explicit Connector(Shard& shard);
@@ -61,14 +67,16 @@ class Listener {
   explicit Listener(Shard& shard);
   ~Listener();
   // address as in Connector; an existing socket file that nobody answers is replaced. Mode applies to "unix:".
+  // "[::]:port" takes IPv4 too. The socket file is removed again by close(). A name is looked up, which blocks:
+  // start-up. `accepted` owns the fd (non-blocking, close-on-exec) and may destroy this Listener.
   Result<> listen(const std::string& address, unsigned mode, std::function<void(int fd, std::string peer)> accepted);
   std::string address() const;  // with the port the kernel chose, for ":0"
   void close();
 
  private:
-  std::unique_ptr<Descriptor> socket_;
+  struct State;
   Shard& shard_;
-  std::string address_, unlink_;
+  std::shared_ptr<State> state_;
 };
 
 struct PeerCredentials {
@@ -77,7 +85,7 @@ struct PeerCredentials {
 };
 Result<PeerCredentials> peer_credentials(int fd);  // SO_PEERCRED, unix(7)
 
-// Parses "host:port" / "[v6]:port"; an error names what is wrong.
+// Parses "host:port" / "[v6]:port", port 0 to 65535; an error names what is wrong. `host` is without brackets.
 struct HostPort {
   std::string host, port;
 };

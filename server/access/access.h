@@ -10,13 +10,13 @@
 namespace oob {
 
 struct Identity {
-  std::string user;             // as shown to others: "alice"; "uid 1234" if the system knows no name
+  std::string user;  // as shown to others: "alice"; "uid 1234" if the system knows no name
   unsigned uid = ~0u;
   std::set<std::string> groups;  // the system's
-  std::string from;             // "local" for the UNIX socket, else an address
+  std::string from;              // "local" for the UNIX socket, else an address
 };
 
-enum class Right { List, Read, Write, TakeOver, Break, Log, Config, Admin };
+enum class Right { List, Read, Write, TakeOver, Break, Down, Log, Config, Admin };
 std::string_view right_name(Right right);  // "list", "read", ... as experience.md writes them
 
 // What the right is wanted on: a console's name, "" for the server as a whole.
@@ -26,7 +26,9 @@ struct Object {
 
 class Access {
  public:
+  // own_uid: the server's own user, who may all; it is read from the process if not given.
   explicit Access(std::string group = "oob");
+  Access(std::string group, unsigned own_uid);
   // Error: Denied, with a sentence that says who lacks what and whom to ask.
   Result<> check(const Identity& who, Right right, const Object& object) const;
 

@@ -10,91 +10,10 @@
 
 #include "common/limits.h"
 #include "server/access/access.h"
+#include "server/console/session.h"
 #include "server/log/console_log.h"
 
 namespace oob {
-
-// What a session is told besides output; fronts turn these into the stream protocol's events (schema/stream.md).
-struct SessionEvent {
-  enum class Kind {
-    Gap,         // bytes missing: text says why, gap_bytes how many (empty: unknown)
-    Lagged,      // this viewer was too slow: gap_bytes skipped for it alone (the log has them)
-    Up, Down,    // the line; text: detail or reason
-    Writer,      // you are the writer now (text: how: "granted", "handed over by bob")
-    Reader,      // you are a reader now (text: why: "bob took over")
-    Joined, Left,  // another session (text: user)
-    Asked,       // text asks you, the writer, to hand over
-    Note,        // text, said by the console to all (break sent, moved)
-    Removed,     // the console is gone from the inventory; no more will come
-  };
-  Kind kind;
-  std::string user;  // who caused it, if a person
-  std::string text;
-  std::optional<std::uint64_t> gap_bytes;
-  std::uint64_t log_offset = 0;
-};
-
-// The front's side of a session. Calls come on the shard, never from inside a Session call.
-class SessionSink {
- public:
-  virtual ~SessionSink() = default;
-  // Output, in order, without gap or repeat. Never called while !ready().
-  virtual void output(std::uint64_t log_offset, const Chunk& bytes, std::size_t skip) = 0;  // bytes from `skip` on
-  virtual void event(const SessionEvent& event) = 0;
-  // The fate of input: written bytes; `refused` in words, empty if all was written.
-  virtual void input_done(std::uint64_t sequence, std::size_t written, const std::string& refused) = 0;
-  // False while the client does not take what it was sent (limits::viewer_queue_bytes). The front calls
-  // Session::drained() once it does again.
-  virtual bool ready() const = 0;
-};
-
-enum class SessionMode { Reader, Writer };
-
-struct AttachOptions {
-  bool want_write = false;
-  bool force = false;                        // take over
-  std::size_t replay_lines = 20;             // from the log, before live; used if from_offset is empty
-  std::optional<std::uint64_t> from_offset;  // resume exactly here
-};
-
-struct SessionRow {  // who is on
-  std::uint64_t id = 0;
-  std::string user, from;
-  SessionMode mode = SessionMode::Reader;
-  WallTime since{};
-  std::optional<WallTime> last_input;
-};
-
-class Console;
-
-// One person attached to one console. Destroying it detaches.
-class Session {
- public:
-  ~Session();
-  std::uint64_t id() const;
-  SessionMode mode() const;
-  // Which writer's seat this session holds; 0 for a reader. Input must name it: keys typed before a take-over or a
-  // change are refused, not delivered.
-  std::uint64_t seat() const;
-
-  // `deadline`: later than this it is refused. Never more than limits::input_batch_bytes_max. The result comes by
-  // SessionSink::input_done with the same sequence (1, 2, ...).
-  void input(std::uint64_t seat, std::uint64_t sequence, SteadyTime deadline, ByteView bytes);
-  void send_break(std::uint64_t seat, std::uint64_t sequence, Duration duration);
-  // a: the seat if it is free; force: take over. Error (Conflict) says who writes. Rights were checked by the front.
-  Result<> want_write(bool force);
-  void give_up_write();                             // s: spy
-  Result<> ask_writer();                            // A: the writer is told
-  Result<> hand_over(const std::string& to_user);   // the writer gives the seat to a session of that user
-  void replay(std::size_t lines);                   // r: show the last lines again (repeats on purpose), then go on
-  void drained();
-
- private:
-  friend class Console;
-  struct State;
-  explicit Session(std::shared_ptr<State> state);
-  std::shared_ptr<State> state_;
-};
 
 // The way to the line; an agent's link gives one to the console while it is connected.
 class LinePort {
@@ -104,6 +23,7 @@ class LinePort {
   virtual void flush_input(std::uint64_t keep_session) = 0;
   virtual void send_break(std::uint64_t session, std::uint64_t sequence, Duration duration) = 0;
   virtual void acknowledge(const LogPosition& written) = 0;  // may be gathered
+  virtual void hold(bool held) = 0;  // the log is behind: no more output for now; held lines stall alone
 };
 
 struct ConsoleState {
@@ -113,6 +33,8 @@ struct ConsoleState {
   std::uint64_t pid = 0;
   std::optional<WallTime> since;
 };
+
+struct ConsoleRoom;
 
 class Console {
  public:
@@ -131,20 +53,20 @@ class Console {
   std::string writer() const;  // user, "" if nobody
 
   // --- the agent's side (server/agents) ---
-  void connect(LinePort& port);  // the tunnel to the line stands
+  bool is_connected() const;
+  void connect(LinePort& port);  // the tunnel to the line stands; one at a time
   void disconnect(const std::string& reason);
   void line_opened(std::uint64_t incarnation, std::uint64_t offset);
   void line_output(std::uint64_t offset, WallTime read_at, ByteView bytes);
+  // Output that the agent could not keep: `bytes` from `offset` on, or (empty) nobody knows how much.
   void line_lost(std::uint64_t offset, std::optional<std::uint64_t> bytes, const std::string& why);
   void line_event(LogEvent::Kind kind, const std::string& text);
   void line_state(bool up, const std::string& detail, WallTime since, std::uint64_t pid);
   void input_done(std::uint64_t session, std::uint64_t sequence, std::size_t written, const std::string& refused);
-  void moved(const std::string& where);  // to another agent: pending input is refused, a marker written
+  void moved(const std::string& where);  // to another agent: a marker is written
 
  private:
-  struct State;
-  std::shared_ptr<State> state_;
-  friend class Session;
+  std::shared_ptr<ConsoleRoom> room_;
 };
 
 }  // namespace oob

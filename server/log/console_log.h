@@ -38,7 +38,7 @@ struct LogEvent {
 // A piece of what a reader gets, in order: bytes, or an event.
 struct LogPiece {
   std::uint64_t log_offset = 0;
-  Chunk bytes;                    // null for an event
+  Chunk bytes;  // null for an event
   std::optional<LogEvent> event;
 };
 
@@ -46,29 +46,34 @@ class LogFolder;  // all logs of a server: the worker, the gather timer, the bud
 
 class ConsoleLog {
  public:
-  // Opens `<folder>/<name>.log` (0640), finds the position by its tail. Synchronous: called at start and reload.
+  // Opens `<folder>/<name>.log` (0640), finds the position by its tail. Synchronous: called at start and reload. A disk
+  // that refuses is no error but trouble(). `name` was checked by the grammar. Destroyed before its LogFolder.
   static Result<std::unique_ptr<ConsoleLog>> open(LogFolder& folder, const std::string& name);
   ~ConsoleLog();
 
   const LogPosition& position() const;  // of the next byte to be appended (in memory, not yet on disk)
 
-  // The line is now at (incarnation, line_offset): the next bytes bear it. Same incarnation and a larger offset is a gap
-  // that append_gap has to tell first. A new incarnation writes a Line marker.
+  // The line is now at (incarnation, line_offset): the next bytes bear it. Same incarnation and a larger offset is a
+  // gap that append_gap has to tell first. A new incarnation writes a Line marker.
   void set_line(std::uint64_t incarnation, std::uint64_t line_offset);
   void append(Chunk bytes, WallTime read_at);
   void append_gap(std::optional<std::uint64_t> bytes, std::string why);  // known: both offsets advance by it
   void append_event(LogEvent::Kind kind, std::string text);
 
-  // Called on the shard after bytes reached the file (or were counted as a gap): all before it may be forgotten.
+  // Called on the shard after bytes reached the file (or were counted as a gap): all before it may be forgotten. It
+  // must not destroy this log.
   std::function<void(const LogPosition& written)> on_written;
-  // Bytes that wait for the disk; a caller withholds credit above limits::log_pending_bytes_max.
+  // Memory that waits for the disk; a caller withholds credit above limits::log_pending_bytes_max. What comes above
+  // log_waiting_bytes_max (or log_pending_bytes_all of all logs) is not kept but counted as a gap.
   std::size_t pending_bytes() const;
   // What is wrong with the disk for this log, in words; empty: nothing. And how many bytes that has cost so far.
   const std::string& trouble() const;
   std::uint64_t unlogged_bytes() const;
 
-  // Reads from `log_offset` on, at most `bytes_max` bytes of output, of what is written or pending (so that a reader who
-  // arrives at position() has missed nothing and seen nothing twice). Reads the file on the worker; `done` on the shard.
+  // Reads from `log_offset` on, at most `bytes_max` bytes of output, of what is written or pending (so that a reader
+  // who arrives at position() has missed nothing and seen nothing twice). Reads the file on the worker; `done` on the
+  // shard, never from inside read(). Missing output is a Gap event; an offset beyond position() gives nothing. Errors:
+  // Unavailable if the file cannot be read, NotFound if this log was destroyed meanwhile.
   struct Read {
     std::vector<LogPiece> pieces;
     std::uint64_t next = 0;  // where to go on; == position().log_offset: all there is
@@ -76,8 +81,8 @@ class ConsoleLog {
   void read(std::uint64_t log_offset, std::size_t bytes_max, std::function<void(Result<Read>)> done);
   // The offset where the last `lines` lines begin (at most `bytes_max` back).
   void find_last_lines(std::size_t lines, std::size_t bytes_max, std::function<void(Result<std::uint64_t>)> done);
-  std::uint64_t oldest() const;  // offset of the first byte the file holds
-  std::optional<WallTime> last_output() const;
+  std::uint64_t oldest() const;                 // offset of the first byte the file holds
+  std::optional<WallTime> last_output() const;  // after a restart as nearly as the log's markers tell
 
  private:
   friend class LogFolder;
@@ -88,8 +93,8 @@ class ConsoleLog {
 
 class LogFolder {
  public:
-  LogFolder(Shard& shard, std::string path);  // makes the folder (0750) if missing
-  ~LogFolder();                               // writes what is pending
+  LogFolder(Shard& shard, std::string path);    // makes the folder (0750) if missing
+  ~LogFolder();                                 // writes what is pending
   void flush(std::function<void()> done = {});  // write all that is pending now
   void reopen();                                // USR2: files were moved away
   const std::string& path() const;

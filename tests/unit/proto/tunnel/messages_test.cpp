@@ -139,7 +139,8 @@ TEST(Messages, golden_bytes_hold) {
   to.mutable_assignment()->set_revision(7), line.set_id(3), line.set_name("web01"), line.set_kind("exec");
   (*line.mutable_settings())["user"] = "nobody", line.add_argv("/bin/sh"), put("assignment", to);
   auto& ack = *to.mutable_acks()->add_acks();
-  ack.set_id(3), ack.set_incarnation(0x0123456789abcdef), ack.set_offset(300), put("acks", to);
+  ack.set_id(3), ack.set_incarnation(0x0123456789abcdef), ack.set_offset(300), ack.set_event(17);
+  put("acks", to);
   to.mutable_order()->set_id(3), to.mutable_order()->set_kind(wire::LineOrder::RETRY), put("order", to);
   wire::ToLine to_line;
   to_line.mutable_open()->set_incarnation(0x0123456789abcdef), to_line.mutable_open()->set_offset(300);
@@ -157,7 +158,8 @@ TEST(Messages, golden_bytes_hold) {
   output.set_offset(300), output.set_wall_ms(1763690079123), output.set_data("login: "), put("output", from_line);
   auto& event = *from_line.mutable_event();
   event.set_kind(wire::LineEvent::LOST), event.set_offset(307), event.set_wall_ms(1763690079123);
-  event.set_bytes(12), event.set_text("ring full"), put("event", from_line);
+  event.set_bytes(12), event.set_text("ring full"), event.set_sequence(17);
+  put("event", from_line);
   auto& done = *from_line.mutable_input();
   done.set_session(9), done.set_sequence(1), done.set_written(2), done.set_refused("late"),
       put("input-done", from_line);

@@ -1,0 +1,198 @@
+// See agent.h.
+#include "agents/agent.h"
+
+#include <filesystem>
+
+#include "agents/assignment_store.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/names.h"
+
+namespace oob {
+namespace {
+
+// oobd away for so long: lines are read on, and the oldest is overwritten.
+constexpr auto kAwayAfter = std::chrono::milliseconds(2000);
+// A line that was taken from us may still hold what oobd has not logged.
+constexpr auto kDrainTimeMax = std::chrono::seconds(10);
+constexpr std::size_t kConsoleMessageBytesMax = 64 * 1024;
+
+LineConfig config_of(const wire::LineSpec& spec) {
+  LineConfig config{spec.name(), spec.kind(), {}, {spec.argv().begin(), spec.argv().end()}};
+  for (const auto& [key, value] : spec.settings()) config.settings[key] = value;
+  return config;
+}
+
+}  // namespace
+
+Agent::Agent(Shard& shard, AgentConfig config) : shard_(shard), config_(std::move(config)), away_(shard) {}
+Agent::~Agent() = default;
+
+Result<> Agent::start() {
+  std::error_code error;
+  for (const std::string& folder : {config_.state, config_.rings}) {
+    std::filesystem::create_directories(folder, error);
+    if (error) return fail(ErrorCode::Unavailable, "cannot make " + folder + ": " + error.message());
+    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
+  }
+  wire::Assignment stored;
+  if (const auto loaded = load_assignment(config_.state, stored); !loaded) log_error("agent", loaded.error().message);
+  apply(stored);
+  auto link = ServerLink::make(shard_, config_, *this);
+  if (!link) return tl::unexpected(link.error());
+  link_ = std::move(*link);
+  link_->start();
+  return {};
+}
+
+// --- the assignment ---
+
+void Agent::assigned(const wire::Assignment& assignment) {
+  if (const auto saved = save_assignment(config_.state, assignment); !saved) log_error("agent", saved.error().message);
+  apply(assignment);
+  link_->send_taken(assignment.revision());
+  for (const auto& [name, line] : lines_) {
+    if (!line.leaving) link_->send_state(state_of(name, line));
+  }
+}
+
+void Agent::apply(const wire::Assignment& assignment) {
+  std::map<std::string, const wire::LineSpec*> wanted;
+  for (const wire::LineSpec& spec : assignment.lines()) {
+    if (!check_name(spec.name())) {
+      log_error("agent", "a line with an impossible name was assigned and is left out", {{"name", spec.name()}});
+    } else {
+      wanted[spec.name()] = &spec;
+    }
+  }
+  for (auto& [name, line] : lines_) {
+    if (!wanted.contains(name) && !line.leaving) leave(name, line);
+  }
+  for (const auto& [name, spec] : wanted) {
+    HostedLine& line = lines_[name];
+    line.id = spec->id();
+    const LineConfig config = config_of(*spec);
+    if (line.host) {
+      if (line.leaving || !(line.host->config() == config)) {
+        line.leaving.reset();
+        line.host->reconfigure(config);
+      }
+      continue;
+    }
+    auto store = LineStore::open(config_.rings, config_.state + "/spool", name);
+    if (!store) {
+      log_error("agent", store.error().message, {{"console", name}});
+      lines_.erase(name);
+      continue;
+    }
+    line.host = std::make_unique<LineHost>(shard_, config, std::move(*store), config_.policy, static_cast<LineHostEvents&>(*this));
+    line.host->server_here(linked_);
+    line.host->start();
+  }
+  assignment_ = assignment;
+  names_.clear();  // also of those that leave: what they said last is still acknowledged
+  for (const auto& [name, line] : lines_) names_[line.id] = name;
+}
+
+void Agent::leave(const std::string& name, HostedLine& line) {
+  line.host->stop("not assigned to this agent any more");
+  line.leaving = std::make_unique<Timer>(shard_);
+  line.leaving->once(kDrainTimeMax, [this, name] { gone_if_drained(name, true); });
+  // Not now: the caller walks over the lines.
+  shard_.post([this, name, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) gone_if_drained(name, false);
+  });
+}
+
+void Agent::gone_if_drained(const std::string& name, bool at_any_cost) {
+  const auto found = lines_.find(name);
+  if (found == lines_.end() || !found->second.leaving) return;
+  LineStore& store = found->second.host->store();
+  if (!at_any_cost && store.begin() != store.end()) return;
+  store.remove();
+  names_.erase(found->second.id);
+  lines_.erase(found);
+}
+
+// --- what lines say ---
+
+wire::LineState Agent::state_of(const std::string& name, const HostedLine& line) const {
+  const LineHost::State& state = line.host->state();
+  wire::LineState message;
+  message.set_id(line.id);
+  message.set_name(name);
+  message.set_up(state.up);
+  message.set_detail(state.detail);
+  message.set_since_wall_ms(std::uint64_t(state.since_wall_ms));
+  message.set_pid(std::uint64_t(state.pid));
+  return message;
+}
+
+void Agent::line_changed(LineHost& line) {
+  const auto found = lines_.find(line.config().name);
+  if (linked_ && found != lines_.end() && found->second.host && !found->second.leaving) {
+    link_->send_state(state_of(found->first, found->second));
+  }
+}
+
+void Agent::line_has_output(LineHost& line) {
+  const auto found = lines_.find(line.config().name);
+  if (found != lines_.end() && found->second.stream) found->second.stream->has_output();
+}
+
+void Agent::line_input_done(LineHost& line, const InputQueue::Fate& fate) {
+  const auto found = lines_.find(line.config().name);
+  if (found != lines_.end() && found->second.stream) found->second.stream->input_done(fate);
+}
+
+// --- what oobd says ---
+
+void Agent::link_up() {
+  linked_ = true;
+  away_.cancel();
+  for (auto& [name, line] : lines_) line.host->server_here(true);
+}
+
+void Agent::link_down(const std::string&) {
+  linked_ = false;
+  away_.once(kAwayAfter, [this] {
+    for (auto& [name, line] : lines_) line.host->server_here(false);
+  });
+}
+
+Agent::HostedLine* Agent::find(std::uint32_t id) {
+  const auto name = names_.find(id);
+  const auto line = name == names_.end() ? lines_.end() : lines_.find(name->second);
+  return line == lines_.end() ? nullptr : &line->second;
+}
+
+void Agent::acknowledged(const wire::LogAck& ack) {
+  HostedLine* line = find(ack.id());
+  if (line == nullptr) return;
+  line->host->acknowledged(ack.incarnation(), ack.offset());
+  if (line->leaving) gone_if_drained(std::string(line->host->config().name), false);
+}
+
+void Agent::ordered(const wire::LineOrder& order) {
+  HostedLine* line = find(order.id());
+  if (line == nullptr || line->leaving) return;
+  switch (order.kind()) {
+    case wire::LineOrder::RETRY: line->host->retry(); break;
+    case wire::LineOrder::DOWN: line->host->down(); break;
+    case wire::LineOrder::UP: line->host->up(); break;
+    default: break;
+  }
+}
+
+Mux::Accepted Agent::console_opened(Mux& mux, StreamId id, const std::string& name) {
+  const auto found = lines_.find(name);
+  if (found == lines_.end()) return {};
+  HostedLine& line = found->second;
+  line.stream = std::make_unique<ConsoleStream>(mux, id, *line.host, [this, name] {
+    const auto again = lines_.find(name);
+    if (again != lines_.end()) again->second.stream.reset();
+  });
+  return {line.stream.get(), StreamClass::Console, kConsoleMessageBytesMax};
+}
+
+}  // namespace oob

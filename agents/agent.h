@@ -1,0 +1,60 @@
+// Agent: the lines this machine serves, and the one link to oobd. Lines start from the stored assignment, link or not;
+// a new assignment touches only what it changes. On the agent's shard.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+
+#include "agents/console_stream.h"
+#include "agents/line_host.h"
+#include "agents/policy.h"
+#include "agents/server_link.h"
+#include "tunnel.pb.h"
+
+namespace oob {
+
+class Agent final : private LineHostEvents, private ServerLinkEvents {
+ public:
+  Agent(Shard& shard, AgentConfig config);
+  ~Agent();
+  Result<> start();
+
+ private:
+  struct HostedLine {
+    std::uint32_t id = 0;
+    std::unique_ptr<LineHost> host;
+    std::unique_ptr<ConsoleStream> stream;  // while oobd has it open
+    std::unique_ptr<Timer> leaving;         // no longer assigned: drains, then goes
+  };
+
+  // LineHostEvents
+  void line_changed(LineHost& line) override;
+  void line_has_output(LineHost& line) override;
+  void line_input_done(LineHost& line, const InputQueue::Fate& fate) override;
+  // ServerLinkEvents
+  void link_up() override;
+  void link_down(const std::string& reason) override;
+  void assigned(const wire::Assignment& assignment) override;
+  void acknowledged(const wire::LogAck& ack) override;
+  void ordered(const wire::LineOrder& order) override;
+  Mux::Accepted console_opened(Mux& mux, StreamId id, const std::string& name) override;
+  std::uint64_t revision() const override { return assignment_.revision(); }
+
+  void apply(const wire::Assignment& assignment);
+  void leave(const std::string& name, HostedLine& line);
+  void gone_if_drained(const std::string& name, bool at_any_cost);
+  wire::LineState state_of(const std::string& name, const HostedLine& line) const;
+  HostedLine* find(std::uint32_t id);
+
+  Shard& shard_;
+  AgentConfig config_;
+  wire::Assignment assignment_;
+  std::map<std::string, HostedLine> lines_;
+  std::map<std::uint32_t, std::string> names_;  // by id of the present assignment
+  std::unique_ptr<ServerLink> link_;
+  Timer away_;
+  bool linked_ = false;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
+};
+
+}  // namespace oob

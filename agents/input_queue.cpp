@@ -1,0 +1,85 @@
+// See input_queue.h.
+#include "agents/input_queue.h"
+
+
+#include <algorithm>
+#include <utility>
+
+#include "common/limits.h"
+
+namespace oob {
+namespace {
+constexpr std::size_t kSessionsRemembered = 64;
+}
+
+bool InputQueue::is_new(std::uint64_t session, std::uint64_t sequence) {
+  std::uint64_t& last = last_sequence_[session];
+  if (sequence <= last) return false;
+  last = sequence;
+  // Sessions are numbered upwards, so the first is the oldest; its person has long gone.
+  if (last_sequence_.size() > kSessionsRemembered) last_sequence_.erase(last_sequence_.begin());
+  return true;
+}
+
+void InputQueue::refuse(const Batch& batch, const std::string& why) {
+  told_({batch.session, batch.sequence, batch.written, why});
+}
+
+void InputQueue::add(std::uint64_t session, std::uint64_t sequence, SteadyTime deadline, ByteView bytes, SteadyTime now,
+                     const std::string& down) {
+  if (!is_new(session, sequence)) return;
+  Batch batch{session, sequence, deadline, Bytes(bytes.begin(), bytes.end())};
+  if (!down.empty()) return refuse(batch, down);
+  if (now > deadline) return refuse(batch, "late");
+  if (waiting_bytes_ + bytes.size() > limits::input_pending_bytes_max) return refuse(batch, "the line takes no input");
+  waiting_bytes_ += bytes.size();
+  waiting_.push_back(std::move(batch));
+  pump(now);
+}
+
+void InputQueue::pump(SteadyTime now) {
+  while (!waiting_.empty()) {
+    Batch& first = waiting_.front();
+    if (now > first.deadline) {
+      const Batch late = std::move(first);
+      waiting_.pop_front();
+      waiting_bytes_ -= late.bytes.size() - late.written;
+      refuse(late, "late: the line took no input in time");
+      continue;
+    }
+    const std::size_t taken = write_(ByteView(first.bytes).subspan(first.written));
+    first.written += taken;
+    waiting_bytes_ -= taken;
+    if (first.written < first.bytes.size()) return;
+    const Fate fate{first.session, first.sequence, first.written, ""};
+    waiting_.pop_front();
+    told_(fate);
+  }
+}
+
+void InputQueue::refuse_all(const std::string& why) {
+  const auto refused = std::exchange(waiting_, {});
+  waiting_bytes_ = 0;
+  for (const Batch& batch : refused) refuse(batch, why);
+}
+
+void InputQueue::refuse_others(std::uint64_t keep_session, const std::string& why) {
+  std::deque<Batch> refused;
+  for (auto batch = waiting_.begin(); batch != waiting_.end();) {
+    if (batch->session == keep_session) {
+      ++batch;
+      continue;
+    }
+    waiting_bytes_ -= batch->bytes.size() - batch->written;
+    refused.push_back(std::move(*batch));
+    batch = waiting_.erase(batch);
+  }
+  for (const Batch& batch : refused) refuse(batch, why);
+}
+
+std::optional<SteadyTime> InputQueue::next_deadline() const {
+  if (waiting_.empty()) return std::nullopt;
+  return std::ranges::min(waiting_, {}, &Batch::deadline).deadline;
+}
+
+}  // namespace oob

@@ -1,0 +1,53 @@
+// InputQueue: keys on their way into one line, in batches that carry session, sequence and deadline. A batch is written
+// whole, or refused with how much of it was written and why; nothing waits past its deadline. Repeats are dropped.
+// Sans-IO; on the agent's shard. Holds limits::input_pending_bytes_max.
+#pragma once
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "common/bytes.h"
+#include "common/clock.h"
+
+namespace oob {
+
+class InputQueue {
+ public:
+  struct Fate {
+    std::uint64_t session = 0, sequence = 0;
+    std::size_t written = 0;
+    std::string refused;  // empty: all written
+  };
+  // `write` gives bytes to the line, which takes 0..n of them; `told` hears of each batch's fate once.
+  InputQueue(std::function<std::size_t(ByteView)> write, std::function<void(const Fate&)> told)
+      : write_(std::move(write)), told_(std::move(told)) {}
+
+  // Takes a batch and writes what the line takes now. `down`: why the line takes nothing, empty if it is up.
+  void add(std::uint64_t session, std::uint64_t sequence, SteadyTime deadline, ByteView bytes, SteadyTime now,
+           const std::string& down);
+  void pump(SteadyTime now);  // the line takes more, or a deadline has come
+  void refuse_all(const std::string& why);
+  void refuse_others(std::uint64_t keep_session, const std::string& why);
+  std::optional<SteadyTime> next_deadline() const;  // of the batches that wait
+  // Whether (session, sequence) is new; remembers it. Used for breaks too, which share the count.
+  bool is_new(std::uint64_t session, std::uint64_t sequence);
+
+ private:
+  struct Batch {
+    std::uint64_t session, sequence;
+    SteadyTime deadline;
+    Bytes bytes;
+    std::size_t written = 0;
+  };
+  void refuse(const Batch& batch, const std::string& why);
+
+  std::function<std::size_t(ByteView)> write_;
+  std::function<void(const Fate&)> told_;
+  std::deque<Batch> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::map<std::uint64_t, std::uint64_t> last_sequence_;  // by session; the oldest sessions are forgotten
+};
+
+}  // namespace oob

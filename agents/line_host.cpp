@@ -1,0 +1,169 @@
+// See line_host.h.
+#include "agents/line_host.h"
+
+#include <algorithm>
+
+#include "common/limits.h"
+#include "common/log.h"
+
+namespace oob {
+namespace {
+// A line that held for so long begins again with the shortest delay.
+constexpr auto kSoundAfter = std::chrono::seconds(10);
+}  // namespace
+
+LineHost::LineHost(Shard& shard, LineConfig config, std::unique_ptr<LineStore> store, const Policy& policy,
+                   LineHostEvents& events)
+    : shard_(shard),
+      config_(std::move(config)),
+      store_(std::move(store)),
+      policy_(policy),
+      events_(events),
+      input_([this](ByteView bytes) { return driver_ ? driver_->write(bytes) : 0; },
+             [this](const InputQueue::Fate& fate) { events_.line_input_done(*this, fate); }),
+      retry_(shard),
+      input_deadline_(shard),
+      random_(std::random_device{}()) {}
+
+LineHost::~LineHost() = default;
+
+void LineHost::start() { attempt(); }
+
+void LineHost::reconfigure(LineConfig config) {
+  config_ = std::move(config);
+  failures_ = 0;
+  stopped_ = false;
+  close_driver();
+  set_state(false, "configuration changed", 0);
+  attempt();
+}
+
+void LineHost::stop(const std::string& why) {
+  stopped_ = true;
+  retry_.cancel();
+  close_driver();
+  set_state(false, why, 0);
+}
+
+void LineHost::attempt() {
+  retry_.cancel();
+  stopped_ = false;
+  if (const auto permitted = policy_.permits(config_); !permitted) return line_down(permitted.error().message);
+  const LineKind* kind = find_line_kind(config_.kind);
+  if (kind == nullptr) return line_down("this agent knows no line kind \"" + config_.kind + "\"; it is older than the server");
+  reading_ = true;
+  driver_ = kind->make(shard_, config_, *this);
+  driver_->start();
+}
+
+// The driver may be calling us just now: it is destroyed when it has returned.
+void LineHost::close_driver() {
+  if (!driver_) return;
+  shard_.post([driver = std::shared_ptr<Line>(std::move(driver_))] {});
+  driver_ = nullptr;
+}
+
+void LineHost::line_up(std::string detail, int pid) {
+  up_since_ = shard_.clock().now();
+  last_logged_.clear();
+  set_state(true, detail, pid);
+}
+
+void LineHost::line_output(ByteView bytes) {
+  store_->append(bytes, wall_ms(shard_.clock().wall()));
+  throttle();
+  events_.line_has_output(*this);
+}
+
+void LineHost::line_writable() {
+  input_.pump(shard_.clock().now());
+  arm_input_deadline();
+}
+
+void LineHost::line_down(std::string reason) {
+  close_driver();
+  if (state_.up && shard_.clock().now() - up_since_ >= kSoundAfter) failures_ = 0;
+  set_state(false, reason, 0);
+  const auto longest = limits::reconnect_delay_max;
+  const auto delay = std::min<Duration>(longest, limits::reconnect_delay_min * (1 << std::min(failures_, 10u)));
+  ++failures_;
+  const double jitter = std::uniform_real_distribution<double>(0.5, 1.0)(random_);
+  retry_.once(Duration(std::int64_t(double(delay.count()) * jitter)), [this] { attempt(); });
+}
+
+void LineHost::set_state(bool up, const std::string& detail, int pid) {
+  state_ = {up, detail, wall_ms(shard_.clock().wall()), pid};
+  if (!up) {
+    input_.refuse_all(why_down());
+    input_deadline_.cancel();
+  }
+  if (up || detail != last_logged_) {
+    store_->append_event(up ? RingRecord::Kind::Up : RingRecord::Kind::Down, detail, state_.since_wall_ms);
+    log_limited(LogLevel::Info, "line", config_.name + (up ? "+" : "-"), up ? "up" : "down",
+                {{"console", config_.name}, {"kind", config_.kind}, {up ? "to" : "reason", detail}});
+    events_.line_has_output(*this);
+  }
+  last_logged_ = up ? "" : detail;
+  events_.line_changed(*this);
+}
+
+std::string LineHost::why_down() const { return "line is down: " + state_.detail; }
+
+void LineHost::input(std::uint64_t session, std::uint64_t sequence, SteadyTime deadline, ByteView bytes) {
+  input_.add(session, sequence, deadline, bytes, shard_.clock().now(), state_.up ? "" : why_down());
+  arm_input_deadline();
+}
+
+void LineHost::arm_input_deadline() {
+  const auto deadline = input_.next_deadline();
+  if (!deadline) return input_deadline_.cancel();
+  if (input_deadline_.armed()) return;  // set for an earlier one; it looks again
+  const auto wait = std::chrono::ceil<Duration>(*deadline - shard_.clock().now()) + Duration(1);
+  input_deadline_.once(std::max(wait, Duration(1)), [this] {
+    input_.pump(shard_.clock().now());
+    arm_input_deadline();
+  });
+}
+
+void LineHost::flush_input(std::uint64_t keep_session) { input_.refuse_others(keep_session, "the writer changed"); }
+
+void LineHost::send_break(std::uint64_t session, std::uint64_t sequence, Duration duration) {
+  if (!input_.is_new(session, sequence)) return;
+  InputQueue::Fate fate{session, sequence, 0, state_.up ? "" : why_down()};
+  if (state_.up) {
+    if (const auto sent = driver_->send_break(duration); !sent) fate.refused = sent.error().message;
+    else store_->append_event(RingRecord::Kind::Break, std::to_string(duration.count()) + " ms", wall_ms(shard_.clock().wall()));
+    events_.line_has_output(*this);
+  }
+  events_.line_input_done(*this, fate);
+}
+
+void LineHost::retry() {
+  if (state_.up || (driver_ && !stopped_)) return;
+  failures_ = 0;
+  attempt();
+}
+
+void LineHost::down() { stop("taken down"); }
+
+void LineHost::up() { retry(); }
+
+void LineHost::server_here(bool here) {
+  server_here_ = here;
+  store_->set_server_away(!here);
+  throttle();
+}
+
+void LineHost::acknowledged(std::uint64_t incarnation, std::uint64_t offset) {
+  store_->release(incarnation, offset);
+  throttle();
+}
+
+void LineHost::throttle() {
+  const bool read = !(server_here_ && store_->nearly_full());
+  if (read == reading_ || !driver_) return;
+  reading_ = read;
+  driver_->set_reading(read);
+}
+
+}  // namespace oob

@@ -1,0 +1,94 @@
+// LineHost: keeps one line open. Makes a driver (agents/lines/) per attempt, with backoff and jitter between them;
+// stamps what it says into the LineStore; feeds it input; reports its state. Goes on, whether or not the server is
+// there. On the agent's shard.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "agents/input_queue.h"
+#include "agents/line_store.h"
+#include "agents/lines/line.h"
+#include "agents/policy.h"
+#include "common/runtime/shard.h"
+
+namespace oob {
+
+class LineHost;
+
+// Who hears of a line: the agent (agent.h).
+class LineHostEvents {
+ public:
+  virtual ~LineHostEvents() = default;
+  virtual void line_changed(LineHost& line) = 0;     // its state
+  virtual void line_has_output(LineHost& line) = 0;  // the store has more to read
+  virtual void line_input_done(LineHost& line, const InputQueue::Fate& fate) = 0;
+};
+
+class LineHost final : private LineEvents {
+ public:
+  struct State {
+    bool up = false;
+    std::string detail = "not started yet";  // what it is connected to, or why it is down
+    std::int64_t since_wall_ms = 0;
+    int pid = 0;
+  };
+
+  LineHost(Shard& shard, LineConfig config, std::unique_ptr<LineStore> store, const Policy& policy,
+           LineHostEvents& events);
+  ~LineHost();
+
+  void start();
+  void reconfigure(LineConfig config);  // closes and starts anew; store and offsets go on
+  void stop(const std::string& why);    // closes for good; the store stays readable
+  const LineConfig& config() const { return config_; }
+  const State& state() const { return state_; }
+  LineStore& store() { return *store_; }
+
+  void input(std::uint64_t session, std::uint64_t sequence, SteadyTime deadline, ByteView bytes);
+  void flush_input(std::uint64_t keep_session);
+  void send_break(std::uint64_t session, std::uint64_t sequence, Duration duration);
+
+  void retry();  // now, if it is down
+  void down();   // until retry() or up()
+  void up();
+
+  // Whether someone takes what the line says. If not, the line is read on and the oldest is overwritten; if so, a line
+  // that says more than is taken is not read for a while, and the kernel's flow control acts.
+  void server_here(bool here);
+  // oobd has logged everything before this.
+  void acknowledged(std::uint64_t incarnation, std::uint64_t offset);
+
+ private:
+  void line_up(std::string detail, int pid) override;
+  void line_output(ByteView bytes) override;
+  void line_writable() override;
+  void line_down(std::string reason) override;
+
+  void attempt();
+  void close_driver();
+  void set_state(bool up, const std::string& detail, int pid);
+  void throttle();
+  void arm_input_deadline();
+  std::string why_down() const;
+
+  Shard& shard_;
+  LineConfig config_;
+  std::unique_ptr<LineStore> store_;
+  const Policy& policy_;
+  LineHostEvents& events_;
+  std::unique_ptr<Line> driver_;
+  InputQueue input_;
+  State state_;
+  Timer retry_, input_deadline_;
+  std::minstd_rand random_;
+  unsigned failures_ = 0;
+  SteadyTime up_since_{};
+  bool stopped_ = false;     // by an order, or for good
+  bool server_here_ = false;
+  bool reading_ = true;
+  std::string last_logged_;  // last "down" that stands in the store: a storm of the same is told once
+};
+
+}  // namespace oob

@@ -1,0 +1,38 @@
+// See settings.h.
+#include "agents/lines/settings.h"
+
+#include <algorithm>
+#include <cassert>
+#include <charconv>
+
+namespace oob {
+
+std::string text_setting(const LineConfig& config, const std::string& key, std::string_view otherwise) {
+  const auto at = config.settings.find(key);
+  return at == config.settings.end() ? std::string(otherwise) : at->second;
+}
+
+std::int64_t integer_setting(const LineConfig& config, const LineKey& key, std::int64_t otherwise) {
+  const std::string text = text_setting(config, std::string(key.name), "");
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool good = error == std::errc() && end == text.data() + text.size() && value >= key.min && value <= key.max;
+  return good ? value : otherwise;
+}
+
+bool boolean_setting(const LineConfig& config, const std::string& key) {
+  return text_setting(config, key, "false") == "true";
+}
+
+const LineKey& key_of(std::span<const LineKey> keys, std::string_view name) {
+  const auto at = std::find_if(keys.begin(), keys.end(), [&](const LineKey& key) { return key.name == name; });
+  assert(at != keys.end());
+  return *at;
+}
+
+bool is_loopback(std::string_view host) {
+  const bool digits = std::all_of(host.begin(), host.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+  return host == "localhost" || host == "::1" || (digits && host.starts_with("127."));
+}
+
+}  // namespace oob

@@ -1,0 +1,22 @@
+// Reads a line's settings, which are text on the wire. The server checked them; an agent that is told nonsense by a
+// broken server takes the default rather than failing. Also the checks that several kinds share.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "agents/lines/line.h"
+
+namespace oob {
+
+std::string text_setting(const LineConfig& config, const std::string& key, std::string_view otherwise);
+std::int64_t integer_setting(const LineConfig& config, const LineKey& key, std::int64_t otherwise);
+bool boolean_setting(const LineConfig& config, const std::string& key);  // "true" or else
+
+// The entry of a kind's table; our mistake if it is not there.
+const LineKey& key_of(std::span<const LineKey> keys, std::string_view name);
+
+// True for 127.0.0.0/8, ::1 and "localhost": a cleartext line to there crosses no network.
+bool is_loopback(std::string_view host);
+
+}  // namespace oob

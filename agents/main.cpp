@@ -1,0 +1,88 @@
+// oob-agent: arguments, signals, start and end. `oob-agent run --foreground --config FILE` serves lines,
+// `oob-agent join` enrols this machine at a server. It does not daemonize: systemd or a shell keeps it.
+#include <getopt.h>
+#include <sys/resource.h>
+
+#include <boost/asio/signal_set.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "agents/agent.h"
+#include "agents/join.h"
+#include "common/log.h"
+#include "common/runtime/shard.h"
+#include "common/toml/diagnostics.h"
+
+namespace {
+
+constexpr const char* kUsage =
+    "usage: oob-agent run [--foreground] [--config FILE]   serve lines; FILE defaults to /etc/oob/agent.toml\n"
+    "       oob-agent join --server HOST:PORT --state DIR [--token-file FILE]\n"
+    "                                                      enrol here; the token of `oob agent enroll NAME` is read\n"
+    "                                                      from FILE or standard input\n"
+    "       oob-agent --version | --help\n";
+
+constexpr int kUsageStatus = 2;
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int run(const std::string& config_path) {
+  oob::Diagnostics diagnostics;
+  oob::AgentConfig config = oob::load_agent_config(config_path, diagnostics);
+  std::fputs(diagnostics.text().c_str(), stderr);
+  if (diagnostics.failed()) return kUsageStatus;
+  oob::log_start("oob-agent", config.log_level);
+  raise_descriptor_limit();
+  oob::Shard shard;
+  oob::Agent agent(shard, std::move(config));
+  if (const auto started = agent.start(); !started) {
+    std::fprintf(stderr, "oob-agent: %s\n", started.error().message.c_str());
+    return started.error().code == oob::ErrorCode::Usage ? kUsageStatus : 1;
+  }
+  boost::asio::signal_set signals(shard.io(), SIGTERM, SIGINT);
+  signals.async_wait([&shard](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    oob::log_info("agent", "stopping", {{"signal", signal}});
+    shard.stop();
+  });
+  oob::log_info("agent", "ready", {{"version", OOB_VERSION}});
+  shard.run();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  std::string config_path = "/etc/oob/agent.toml";
+  oob::JoinRequestFile join;
+  const option options[] = {{"config", required_argument, nullptr, 'c'},  {"foreground", no_argument, nullptr, 'f'},
+                            {"server", required_argument, nullptr, 's'},  {"state", required_argument, nullptr, 'd'},
+                            {"token-file", required_argument, nullptr, 't'}, {"version", no_argument, nullptr, 'V'},
+                            {"help", no_argument, nullptr, 'h'},          {nullptr, 0, nullptr, 0}};
+  for (int letter = 0; (letter = ::getopt_long(argc, argv, "c:fVh", options, nullptr)) != -1;) {
+    switch (letter) {
+      case 'c': config_path = optarg; break;
+      case 'f': break;  // the only way it runs
+      case 's': join.server = optarg; break;
+      case 'd': join.state = optarg; break;
+      case 't': join.token_file = optarg; break;
+      case 'V': return std::puts("oob-agent " OOB_VERSION), 0;
+      case 'h': return std::fputs(kUsage, stdout), 0;
+      default: return std::fputs(kUsage, stderr), kUsageStatus;
+    }
+  }
+  const std::string verb = optind < argc ? argv[optind] : "";
+  if (verb == "run" && optind + 1 == argc) return run(config_path);
+  if (verb == "join" && optind + 1 == argc && !join.server.empty() && !join.state.empty()) return oob::join_main(join);
+  std::fputs(kUsage, stderr);
+  return kUsageStatus;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "oob-agent: %s\n", error.what());
+  return 1;
+}

@@ -1,0 +1,64 @@
+// The agent's own file, agent.toml: where it finds its server, where it keeps its things, and its policy: what it will
+// serve whatever a server asks for. A server broken into is not root on every agent. Read once, at the start.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "agents/lines/line.h"
+#include "common/log.h"
+#include "common/toml/diagnostics.h"
+
+namespace oob {
+
+class TableReader;
+
+// What [allow] permits; without that table, nothing but lines of kind `test`.
+class Policy {
+ public:
+  // Reads [allow]; mistakes go to the reader's Diagnostics.
+  static Policy read(TableReader& allow, Diagnostics& to);
+
+  // Denied: the message says what to add to agent.toml.
+  Result<> permits(const LineConfig& line) const;
+
+ private:
+  struct AllowedProgram {
+    std::string path;  // compared with argv[0] as text: no links followed, no folder parts folded
+    bool any_arguments = true;
+    std::vector<std::string> arguments;  // unless any: exactly these
+    std::vector<std::string> users;
+  };
+  struct Destination {                   // "host:7001", "host:*", "10.9.0.0/16:7001", "[2001:db8::/32]:*"
+    std::string host;                    // lower case; empty if a network
+    std::vector<unsigned char> network;  // 4 or 16 bytes
+    unsigned prefix_bits = 0;
+    std::string port;  // "*" is any
+    static Result<Destination> parse(const std::string& text);
+    bool matches(std::string_view to_host, std::string_view to_port) const;
+  };
+  void read_programs(TableReader& allow, Diagnostics& to);
+  void read_destinations(TableReader& allow);
+  void read_sockets(TableReader& allow);
+  bool permits_program(const LineConfig& line) const;
+  bool permits_destination(const LineConfig& line) const;
+  bool permits_socket(const LineConfig& line) const;
+
+  std::vector<AllowedProgram> programs_;
+  std::vector<Destination> tcp_;
+  std::vector<std::string> unix_;
+  bool test_ = true;
+};
+
+struct AgentConfig {
+  std::string name;    // empty: as its certificate says. Without a certificate (server on a UNIX socket): "local"
+  std::string server;  // "host:port" or "unix:/path"
+  std::string state = "/var/lib/oob-agent";
+  std::string rings = "/run/oob-agent/rings";  // on tmpfs: survives the agent, not the machine
+  LogLevel log_level = LogLevel::Info;
+  Policy policy;
+};
+
+// Of no use if `to` failed.
+AgentConfig load_agent_config(const std::string& path, Diagnostics& to);
+
+}  // namespace oob

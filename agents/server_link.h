@@ -1,0 +1,77 @@
+// ServerLink: dials oobd, again and again with backoff and jitter; over the network by TLS with this agent's
+// certificate, on the server's own machine by UNIX socket. Answers the hello stream: says who we are and our clock,
+// passes on what oobd orders. On the agent's shard.
+#pragma once
+#include <memory>
+#include <random>
+#include <string>
+
+#include "agents/policy.h"
+#include "common/crypto/tls.h"
+#include "common/runtime/descriptor.h"
+#include "proto/connection.h"
+#include "proto/tunnel/messages.h"
+
+namespace oob::wire {
+class Assignment;
+class FromAgent;
+class LineOrder;
+class LineState;
+class LogAck;
+}  // namespace oob::wire
+
+namespace oob {
+
+class ServerLinkEvents {
+ public:
+  virtual ~ServerLinkEvents() = default;
+  virtual void link_up() = 0;
+  virtual void link_down(const std::string& reason) = 0;
+  virtual void assigned(const wire::Assignment& assignment) = 0;
+  virtual void acknowledged(const wire::LogAck& ack) = 0;
+  virtual void ordered(const wire::LineOrder& order) = 0;
+  virtual Mux::Accepted console_opened(Mux& mux, StreamId id, const std::string& name) = 0;
+  virtual std::uint64_t revision() const = 0;  // of the assignment in force
+};
+
+class ServerLink final : private StreamOwner {
+ public:
+  // Reads key and certificates; Error: says what is missing and how to join.
+  static Result<std::unique_ptr<ServerLink>> make(Shard& shard, const AgentConfig& config, ServerLinkEvents& events);
+  ~ServerLink() override;
+
+  void start();
+  void send_taken(std::uint64_t revision);
+  void send_state(const wire::LineState& state);
+
+ private:
+  ServerLink(Shard& shard, const AgentConfig& config, ServerLinkEvents& events);
+  void dial();
+  void connected(Result<int> fd);
+  void run();
+  void lost(const std::string& reason);
+  Mux::Accepted opened(StreamId id, const std::string& path);
+  void send_hello();
+  void send(const wire::FromAgent& message);
+
+  Result<> stream_message(ByteView message) override;
+  std::size_t stream_fill(MutableBytes into) override { return queue_->fill(into); }
+  void stream_closed(const std::string& reason) override;
+
+  Shard& shard_;
+  const AgentConfig& config_;
+  std::string name_;  // ours: as configured, else as the certificate says, else `local`
+  ServerLinkEvents& events_;
+  std::shared_ptr<TlsContext> tls_;  // null over a UNIX socket
+  Connector connector_;
+  std::unique_ptr<SecureStream> stream_;  // until its handshake is done, then the connection's
+  std::unique_ptr<TunnelConnection> connection_;
+  std::unique_ptr<MessageQueue> queue_;
+  StreamId hello_ = 0;
+  Timer redial_, login_, tick_;
+  std::minstd_rand random_;
+  unsigned failures_ = 0;
+  bool welcome_ = false;
+};
+
+}  // namespace oob

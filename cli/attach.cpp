@@ -1,0 +1,263 @@
+// Standard streams, signals and the WebSocket of an attached session.
+#include "cli/attach.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+
+#include "cli/rest.h"
+#include "cli/terminal.h"
+#include "common/limits.h"
+#include "common/runtime/descriptor.h"
+#include "common/text.h"
+
+namespace oob {
+namespace {
+
+class AttachedTerminal final : public AttachOutside {
+ public:
+  AttachedTerminal(Shard& shard, const std::string& socket_path, AttachChoices choices, int in, int out)
+      : shard_(shard),
+        socket_path_(socket_path),
+        rest_(shard, socket_path),
+        in_(shard, in),
+        out_(shard, out),
+        deadline_(shard),
+        signals_(shard.io()),
+        interactive_(!choices.pipe),
+        stdout_is_terminal_(::isatty(STDOUT_FILENO) != 0),
+        stderr_is_terminal_(::isatty(STDERR_FILENO) != 0),
+        conversation_(std::move(choices), *this, shard.clock()) {}
+
+  Exit run();
+
+  void connect() override;
+  void disconnect() override { drop_socket(); }
+  void send(Bytes message, bool binary) override {
+    if (socket_) socket_->send(std::move(message), binary);
+  }
+  void output(ByteView bytes) override { queue(as_text(bytes)); }
+  void say(Said kind, const std::string& text) override;
+  void echo(const std::string& text) override { write_all(STDOUT_FILENO, text); }
+  void hold_output(bool on) override;
+  void request(const std::string& method, const std::string& path, const std::string& names, Answer done) override;
+  void finished(Exit status, const std::string& message) override;
+
+ private:
+  void opened(std::unique_ptr<WebSocket> socket);
+  void drop_socket();
+  void queue(std::string_view text);
+  void write_queued();
+  void read_input();
+  void update();  // after anything happened: what to wait for next
+  void watch_signals();
+
+  Shard& shard_;
+  std::string socket_path_;
+  Rest rest_;
+  Descriptor in_, out_;
+  Timer deadline_;
+  asio::signal_set signals_;
+  bool interactive_, stdout_is_terminal_, stderr_is_terminal_;
+  std::unique_ptr<WebSocket> socket_;
+  std::unique_ptr<RawTerminal> raw_;
+  std::string queued_;  // for standard output
+  bool held_ = false, reading_input_ = false, reading_socket_ = true;
+  bool finished_ = false;
+  int killed_by_ = 0;
+  Exit status_ = Exit::Done;
+  std::string message_;
+  AttachConversation conversation_;
+};
+
+Exit AttachedTerminal::run() {
+  watch_signals();
+  conversation_.start();
+  update();
+  shard_.io().restart();
+  shard_.run();
+  drop_socket();
+  raw_.reset();
+  if (killed_by_ != 0) die_by(killed_by_);
+  if (!message_.empty()) write_all(STDERR_FILENO, "oob: " + message_ + "\n");
+  return status_;
+}
+
+// --- the connection ---
+
+void AttachedTerminal::connect() {
+  websocket_connect(shard_, socket_path_, "/v1/stream", limits::client_time_out,
+                    [this](Result<std::unique_ptr<WebSocket>> socket) {
+                      if (finished_) return;
+                      if (socket) {
+                        opened(std::move(*socket));
+                      } else {
+                        conversation_.disconnected(socket.error());
+                      }
+                      update();
+                    });
+}
+
+void AttachedTerminal::opened(std::unique_ptr<WebSocket> socket) {
+  if (interactive_ && !raw_) {
+    auto raw = RawTerminal::enter(STDIN_FILENO);
+    if (!raw) return finished(Exit::SomeFailed, raw.error().message);
+    raw_ = std::move(*raw);
+  }
+  socket_ = std::move(socket);
+  reading_socket_ = true;
+  WebSocket::Events events;
+  events.message = [this](ByteView message, bool binary) {
+    conversation_.message(message, binary);
+    update();
+  };
+  events.closed = [this](const std::string& reason) {
+    drop_socket();
+    conversation_.disconnected(Error{ErrorCode::Unavailable, reason});
+    update();
+  };
+  socket_->on(std::move(events));
+  conversation_.connected();
+}
+
+// Not destroyed at once: this may be called from one of the socket's own callbacks.
+void AttachedTerminal::drop_socket() {
+  if (!socket_) return;
+  shard_.post([old = std::shared_ptr<WebSocket>(std::move(socket_))] {});
+}
+
+void AttachedTerminal::request(const std::string& method, const std::string& path, const std::string& names,
+                               Answer done) {
+  Rest::Query query;
+  if (!names.empty()) query["names"] = names;
+  rest_.call(method, path, std::move(query), "", [this, done = std::move(done)](Result<json::value> answer) {
+    if (finished_) return;
+    done(std::move(answer));
+    update();
+  });
+}
+
+// --- the screen ---
+
+void AttachedTerminal::say(Said kind, const std::string& text) {
+  const bool terminal = stdout_is_terminal_ || stderr_is_terminal_;
+  if (kind == Said::Hint && !terminal) return;
+  std::string line = terminal ? "\r\n[" : "[";
+  for (const char c : text) line += c == '\n' ? std::string(terminal ? "\r\n " : "\n ") : std::string(1, c);
+  line += terminal ? "]\r\n" : "]\n";
+  if (stdout_is_terminal_) return queue(line);  // in its place among the output
+  write_all(STDERR_FILENO, line);
+}
+
+void AttachedTerminal::queue(std::string_view text) {
+  queued_ += text;
+  write_queued();
+}
+
+void AttachedTerminal::write_queued() {
+  while (!queued_.empty() && !held_) {
+    const auto written = out_.write(as_bytes(queued_));
+    if (!written) {  // nobody reads any more: there is nobody to tell
+      queued_.clear();
+      if (finished_) return shard_.stop();
+      return finished(Exit::Done, "");
+    }
+    if (*written == 0) {
+      out_.when_writable([this] { write_queued(), update(); });
+      break;
+    }
+    queued_.erase(0, *written);
+  }
+  if (finished_ && queued_.empty()) shard_.stop();
+}
+
+void AttachedTerminal::hold_output(bool on) {
+  held_ = on;
+  if (!on) write_queued();
+}
+
+// --- input ---
+
+void AttachedTerminal::read_input() {
+  const MutableBytes buffer = shard_.read_buffer();
+  const auto n = in_.read(buffer.first(std::min(buffer.size(), conversation_.input_room())));
+  if (!n) {
+    in_.stop_reading();
+    in_.close();
+    conversation_.input_ended();
+  } else if (*n > 0) {
+    conversation_.keys(ByteView(buffer.first(*n)));
+  }
+  update();
+}
+
+void AttachedTerminal::update() {
+  if (finished_) return;
+  if (const std::size_t keys = raw_ ? raw_->take_thrown_away() : 0; keys > 0) {
+    say(Said::Notice, count_of(keys, "key", "keys") + " dropped: typed while stopped");
+  }
+  const bool read = conversation_.wants_input() && in_.is_open() && (raw_ || !interactive_);
+  if (read != reading_input_) {
+    reading_input_ = read;
+    if (read) in_.start_reading([this] { read_input(); });
+    if (!read) in_.stop_reading();
+  }
+  if (socket_) {
+    const bool room = queued_.size() <= (reading_socket_ ? limits::viewer_queue_bytes : limits::viewer_queue_bytes / 2);
+    if (room != reading_socket_) socket_->set_reading(room);
+    reading_socket_ = room;
+  }
+  const auto next = conversation_.next_deadline();
+  if (!next) return deadline_.cancel();
+  const auto wait = std::chrono::ceil<Duration>(*next - shard_.clock().now());
+  deadline_.once(std::max(wait, Duration(0)), [this] {
+    conversation_.tick();
+    update();
+  });
+}
+
+// --- signals and the end ---
+
+void AttachedTerminal::watch_signals() {
+  for (const int signal : {SIGTERM, SIGHUP, SIGINT}) {
+    struct sigaction now {};
+    if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) continue;  // nohup(1) and the like
+    signals_.add(signal);
+  }
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    killed_by_ = signal;
+    shard_.stop();
+  });
+}
+
+void AttachedTerminal::finished(Exit status, const std::string& message) {
+  if (finished_) return;
+  finished_ = true;
+  status_ = status;
+  message_ = message;
+  held_ = false;
+  in_.stop_reading();
+  deadline_.cancel();
+  // a pipe gets all of it, however slowly; a terminal that is stopped does not keep its user from leaving
+  if (stdout_is_terminal_) deadline_.once(limits::client_leave_wait, [this] { shard_.stop(); });
+  shard_.post([this] { write_queued(); });
+}
+
+}  // namespace
+
+Exit run_attach(Shard& shard, const std::string& socket_path, AttachChoices choices) {
+  choices.pipe = ::isatty(STDIN_FILENO) == 0;
+  const auto in = private_descriptor(STDIN_FILENO, O_RDONLY);
+  const auto out = private_descriptor(STDOUT_FILENO, O_WRONLY);
+  if (!in || !out) {
+    write_all(STDERR_FILENO, "oob: " + (in ? out.error().message : in.error().message) + "\n");
+    return Exit::SomeFailed;
+  }
+  AttachedTerminal terminal(shard, socket_path, std::move(choices), *in, *out);
+  return terminal.run();
+}
+
+}  // namespace oob

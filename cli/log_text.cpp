@@ -1,0 +1,97 @@
+// Printing of log pieces.
+#include "cli/log_text.h"
+
+#include <array>
+
+#include "cli/show.h"
+#include "common/limits.h"
+#include "common/text.h"
+
+namespace oob {
+namespace {
+
+// As escape_controls, but what makes text lines stays, and a backslash is only a backslash.
+std::string escape_output(std::string_view bytes) {
+  std::string out;
+  while (true) {
+    const auto end = bytes.find_first_of("\n\t\r\\");
+    out += escape_controls(bytes.substr(0, end));
+    if (end == std::string_view::npos) return out;
+    out += bytes[end];
+    bytes.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace
+
+std::optional<std::string> decode_base64(std::string_view text) {
+  static constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  static const auto values = [] {
+    std::array<int, 256> table{};
+    table.fill(-1);
+    for (std::size_t i = 0; i < alphabet.size(); ++i)
+      table[static_cast<unsigned char>(alphabet[i])] = static_cast<int>(i);
+    return table;
+  }();
+  if (text.size() % 4 != 0) return {};
+  while (text.ends_with('=') && text.size() % 4 != 2) text.remove_suffix(1);
+  std::string out;
+  out.reserve(text.size() * 3 / 4);
+  unsigned bits = 0, held = 0;
+  for (const char c : text) {
+    const int value = values[static_cast<unsigned char>(c)];
+    if (value < 0) return {};
+    bits = bits << 6 | static_cast<unsigned>(value);
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    out += static_cast<char>(bits >> held & 0xFF);
+  }
+  return out;
+}
+
+std::string LogText::output(std::string_view bytes) {
+  if (bytes.empty()) return {};
+  line_open_ = bytes.back() != '\n';
+  return choices_.escape ? escape_output(bytes) : std::string(bytes);
+}
+
+std::string LogText::event(const json::object& piece) {
+  const std::string kind = text_of(piece, "event");
+  if (kind != "gap" && !choices_.time) return {};
+  std::string text = escape_controls(text_of(piece, "text"));
+  if (kind == "gap") {
+    const auto bytes = count_at(piece, "bytes");
+    text = (bytes ? count_of(*bytes, "byte", "bytes") + " missing" : "output missing, nobody knows how much") +
+           (text.empty() ? "" : ": " + text);
+  } else {
+    text = escape_controls(kind) + (text.empty() ? "" : ": " + text);
+  }
+  std::string out = output(waiting_);
+  waiting_.clear();
+  if (line_open_) out += '\n';
+  line_open_ = false;
+  return out + (choices_.time ? "[" + local_time_full(text_of(piece, "time")) + "] " + text : "[" + text + "]") + "\n";
+}
+
+std::string LogText::add(const json::object& piece) {
+  if (!piece.contains("data")) return event(piece);
+  const auto bytes = decode_base64(text_of(piece, "data"));
+  waiting_ += bytes ? *bytes : "";
+  const auto end = waiting_.rfind('\n');
+  const std::size_t take = waiting_.size() > limits::log_gather_bytes ? waiting_.size()
+                           : end == std::string::npos                 ? 0
+                                                                      : end + 1;
+  std::string out = output(std::string_view(waiting_).substr(0, take));
+  waiting_.erase(0, take);
+  return out;
+}
+
+std::string LogText::end() {
+  std::string out = output(waiting_);
+  waiting_.clear();
+  if (line_open_ && choices_.escape) out += '\n';
+  return out;
+}
+
+}  // namespace oob

@@ -1,0 +1,34 @@
+// LogText: pieces of a console's log, as the API gives them, into what `oob log` prints. No I/O.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/json/json.h"
+
+namespace oob {
+
+class LogText {
+ public:
+  struct Choices {
+    bool time = false;    // show events, with times; without it only gaps
+    bool escape = false;  // control characters but \n, \t and \r as \xNN: for a terminal
+  };
+  explicit LogText(Choices choices) : choices_(choices) {}
+  // Text of one piece. Bytes after the last newline wait (a character may be cut in two), 64 KB at most.
+  std::string add(const json::object& piece);
+  std::string end();  // what waited; on a terminal a last line without an end gets one
+
+ private:
+  std::string output(std::string_view bytes);
+  std::string event(const json::object& piece);
+
+  Choices choices_;
+  std::string waiting_;
+  bool line_open_ = false;  // what was given out does not end in a newline
+};
+
+// RFC 4648, section 4. Empty: not base64.
+std::optional<std::string> decode_base64(std::string_view text);
+
+}  // namespace oob

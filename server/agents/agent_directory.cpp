@@ -1,0 +1,168 @@
+// See agent_directory.h.
+#include "server/agents/agent_directory.h"
+
+#include <set>
+
+#include "common/limits.h"
+#include "common/log.h"
+#include "tunnel.pb.h"
+
+namespace oob {
+namespace {
+
+// An agent that was cut off dials again while we still hold its old connection: the old one has this long to say
+// anything.
+constexpr auto kOldLinkAnswersWithin = std::chrono::seconds(1);
+
+}  // namespace
+
+AgentDirectory::AgentDirectory(Shard& shard, AgentAssignments& assignments) : shard_(shard), assignments_(assignments) {}
+AgentDirectory::~AgentDirectory() = default;
+
+void AgentDirectory::set_records(std::vector<AgentRecord> records) {
+  for (AgentRecord& record : records) records_[record.name] = std::move(record);
+}
+
+void AgentDirectory::record_changed(AgentRecord record) {
+  const std::string name = record.name;
+  records_[name] = std::move(record);
+  const auto entry = entries_.find(name);
+  if (entry == entries_.end() || !entry->second.link) return;
+  AgentLink& link = *entry->second.link;
+  if (link.peer().key.empty()) return;  // the server's own machine needs no certificate
+  if (const auto may = may_connect(name, link.peer().key); !may) link.connection().close(may.error().message);
+}
+
+Result<> AgentDirectory::may_connect(const std::string& name, const std::string& fingerprint) const {
+  const auto record = records_.find(name);
+  if (record == records_.end()) return fail(ErrorCode::Denied, "agent " + name + " is not enrolled here");
+  if (record->second.revoked_wall_ms != 0) return fail(ErrorCode::Denied, "agent " + name + " was revoked");
+  if (record->second.certificate_fingerprint != fingerprint) {
+    return fail(ErrorCode::Denied, "agent " + name + " has enrolled again with another key since");
+  }
+  return {};
+}
+
+void AgentDirectory::arrived(AgentPeer peer, std::unique_ptr<SecureStream> stream,
+                             std::function<void(std::unique_ptr<AgentLink>&)> wire_up) {
+  auto link = std::make_unique<AgentLink>(shard_, std::move(peer), static_cast<AgentLinkEvents&>(*this));
+  wire_up(link);
+  const std::string name = link->peer().name;
+  Entry& entry = entries_[name];
+  if (!entry.link) {
+    entry.link = std::move(link);
+    return entry.link->run(std::move(stream));
+  }
+  if (entry.waiting) {
+    return log_limited(LogLevel::Warning, "agents", name, "refused a third connection under one name",
+                       {{"agent", name}, {"from", link->peer().address}});
+  }
+  entry.waiting = std::move(link);
+  entry.waiting_stream = std::move(stream);
+  entry.link->mux().ping();
+  const SteadyTime asked = shard_.clock().now();
+  entry.probe = std::make_unique<Timer>(shard_);
+  entry.probe->once(kOldLinkAnswersWithin, [this, name, asked] {
+    Entry& found = entries_[name];
+    if (found.link && found.link->mux().last_received() > asked) {
+      log_limited(LogLevel::Warning, "agents", name, "refused a second connection: the first one is alive",
+                  {{"agent", name}, {"from", found.waiting->peer().address}, {"first", found.link->peer().address}});
+      found.waiting_stream.reset();
+      found.waiting.reset();
+      return;
+    }
+    if (found.link) return found.link->connection().close("silent, and the agent has connected anew");
+  });
+}
+
+void AgentDirectory::agent_left(AgentLink& link, const std::string& reason) {
+  const std::string name = link.peer().name;
+  Entry& entry = entries_[name];
+  if (entry.waiting.get() == &link) {
+    entry.waiting_stream.reset();
+    entry.waiting.reset();
+    return;
+  }
+  entry.last_reason = reason;
+  entry.last_seen = shard_.clock().wall();
+  log_limited(LogLevel::Warning, "agents", name, "disconnected", {{"agent", name}, {"from", link.peer().address}, {"reason", reason}});
+  entry.link.reset();
+  if (!entry.waiting) return;
+  entry.probe.reset();
+  entry.link = std::move(entry.waiting);
+  entry.link->run(std::move(entry.waiting_stream));
+}
+
+void AgentDirectory::agent_arrived(AgentLink& link) {
+  log_info("agents", "connected",
+           {{"agent", link.peer().name}, {"from", link.peer().address}, {"version", link.version()}});
+  assign(link);
+}
+
+void AgentDirectory::assign(AgentLink& link) {
+  wire::Assignment assignment;
+  assignments_.assignment(link.peer().name, assignment);
+  link.assign(assignment);
+}
+
+Console* AgentDirectory::console_of(AgentLink& link, const std::string& name) {
+  return assignments_.console_of(link.peer().name, name);
+}
+
+void AgentDirectory::console_freed(const std::string&) {
+  // Later: the link that let go is in the middle of it.
+  shard_.post([this] {
+    for (auto& [name, entry] : entries_) {
+      if (entry.link && entry.link->welcome()) entry.link->join_consoles();
+    }
+  });
+}
+
+void AgentDirectory::reassign() {
+  for (auto& [name, entry] : entries_) {
+    if (entry.link && entry.link->welcome()) assign(*entry.link);
+  }
+}
+
+void AgentDirectory::forget_console(const std::string& name) {
+  for (auto& [agent, entry] : entries_) {
+    if (entry.link) entry.link->forget_console(name);
+  }
+}
+
+Result<> AgentDirectory::order(const std::string& agent, const std::string& console, int kind) {
+  if (!connected(agent)) return fail(ErrorCode::Unavailable, why_not(agent));
+  return entries_[agent].link->order(console, kind);
+}
+
+bool AgentDirectory::connected(const std::string& name) const {
+  const auto entry = entries_.find(name);
+  return entry != entries_.end() && entry->second.link && entry->second.link->welcome();
+}
+
+AgentDirectory::Row AgentDirectory::row(const std::string& name) const {
+  Row row;
+  if (const auto record = records_.find(name); record != records_.end()) row.record = &record->second;
+  if (const auto entry = entries_.find(name); entry != entries_.end()) {
+    if (connected(name)) row.link = entry->second.link.get();
+    row.last_reason = entry->second.last_reason;
+    row.last_seen = entry->second.last_seen;
+  }
+  return row;
+}
+
+std::vector<std::string> AgentDirectory::names() const {
+  std::set<std::string> names;
+  for (const auto& [name, record] : records_) names.insert(name);
+  for (const auto& [name, entry] : entries_) names.insert(name);
+  return {names.begin(), names.end()};
+}
+
+std::string AgentDirectory::why_not(const std::string& name) const {
+  const auto entry = entries_.find(name);
+  const std::string text = "agent " + name + " is not connected";
+  if (entry == entries_.end() || entry->second.last_reason.empty()) return text;
+  return text + " (since " + format_utc(entry->second.last_seen) + ": " + entry->second.last_reason + ")";
+}
+
+}  // namespace oob

@@ -1,0 +1,78 @@
+// AgentDirectory: which agents there are: enrolled, revoked, connected, and why not. One connection an agent: a second
+// one under the same name waits until the first is seen to be dead. Hands out assignments and joins consoles. On the
+// shard; the records are a copy of the database's, which server.cpp keeps in step.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/agents/agent_link.h"
+#include "server/database/agents.h"
+
+namespace oob {
+
+// What the directory needs of the server.
+class AgentAssignments {
+ public:
+  virtual ~AgentAssignments() = default;
+  virtual void assignment(const std::string& agent, wire::Assignment& into) = 0;
+  // The console, if `agent` is the one that serves it.
+  virtual Console* console_of(const std::string& agent, const std::string& name) = 0;
+};
+
+class AgentDirectory final : private AgentLinkEvents {
+ public:
+  AgentDirectory(Shard& shard, AgentAssignments& assignments);
+  ~AgentDirectory() override;
+
+  // --- who may come ---
+  void set_records(std::vector<AgentRecord> records);
+  void record_changed(AgentRecord record);  // enrolled (anew) or revoked: an older connection is cut
+  // Whether a certificate of ours is good today: enrolled under this name, with this very certificate, not revoked.
+  Result<> may_connect(const std::string& name, const std::string& fingerprint) const;
+
+  // A peer that has proved who it is. Error (Conflict): another one is connected under that name and another key.
+  void arrived(AgentPeer peer, std::unique_ptr<SecureStream> stream,
+               std::function<void(std::unique_ptr<AgentLink>&)> wire_up);
+
+  // --- the inventory has changed ---
+  void reassign();  // to all that are connected
+  void forget_console(const std::string& name);
+  Result<> order(const std::string& agent, const std::string& console, int kind);
+
+  struct Row {
+    const AgentRecord* record = nullptr;  // null: not enrolled
+    const AgentLink* link = nullptr;      // null: not connected
+    std::string last_reason;              // why it is not
+    WallTime last_seen{};
+  };
+  Row row(const std::string& name) const;
+  std::vector<std::string> names() const;  // enrolled or connected
+  bool connected(const std::string& name) const;
+  std::string why_not(const std::string& name) const;  // "agent rack1 is not connected (lost 14:02:11: reset by peer)"
+
+ private:
+  struct Entry {
+    std::unique_ptr<AgentLink> link;      // said hello, or about to
+    std::unique_ptr<AgentLink> waiting;   // wants to take its place
+    std::unique_ptr<SecureStream> waiting_stream;
+    std::unique_ptr<Timer> probe;
+    std::string last_reason;
+    WallTime last_seen{};
+  };
+
+  void agent_arrived(AgentLink& link) override;
+  Console* console_of(AgentLink& link, const std::string& name) override;
+  void console_freed(const std::string& name) override;
+  void agent_left(AgentLink& link, const std::string& reason) override;
+  void assign(AgentLink& link);
+
+  Shard& shard_;
+  AgentAssignments& assignments_;
+  std::map<std::string, AgentRecord> records_;
+  std::map<std::string, Entry> entries_;
+};
+
+}  // namespace oob

@@ -1,0 +1,180 @@
+// See agent_link.h.
+#include "server/agents/agent_link.h"
+
+#include <algorithm>
+
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "proto/versions.h"
+#include "tunnel.pb.h"
+
+namespace oob {
+namespace {
+
+constexpr std::size_t kHelloQueueBytesMax = 4 * limits::tunnel_message_bytes_max;
+constexpr std::size_t kAcksPerMessage = 500;
+constexpr auto kSkewWorthSaying = std::chrono::seconds(5);
+
+}  // namespace
+
+AgentLink::AgentLink(Shard& shard, AgentPeer peer, AgentLinkEvents& events)
+    : shard_(shard),
+      peer_(std::move(peer)),
+      events_(events),
+      connection_(shard, Mux::Role::Opener, {.opened = {}, .closed = [this](const std::string& why) { closed(why); }}),
+      queue_(kHelloQueueBytesMax),
+      login_(shard),
+      since_(shard.clock().wall()) {}
+
+AgentLink::~AgentLink() {
+  for (auto& [name, console] : consoles_) console->disconnect("agent " + peer_.name + " is not connected");
+}
+
+void AgentLink::run(std::unique_ptr<SecureStream> stream) {
+  hello_ = mux().open("/v1/hello", StreamClass::Control, limits::tunnel_message_bytes_max, *this);
+  login_.once(limits::tunnel_login_time_max, [this] { connection_.close("the agent did not say hello within 10 s"); });
+  connection_.run(std::move(stream));
+}
+
+void AgentLink::closed(const std::string& reason) { events_.agent_left(*this, reason); }
+
+void AgentLink::stream_closed(const std::string& reason) {
+  hello_ = 0;
+  connection_.close(reason.empty() ? "the agent ended the conversation" : reason);
+}
+
+void AgentLink::send(const wire::ToAgent& message) {
+  if (hello_ <= 0) return;
+  if (!queue_.push(message)) return connection_.close("the agent does not read what it is told");
+  mux().wake(hello_);
+}
+
+std::size_t AgentLink::stream_fill(MutableBytes into) {
+  if (queue_.empty() && !acks_.empty()) {
+    wire::ToAgent message;
+    for (std::size_t i = 0; i < kAcksPerMessage && !acks_.empty(); ++i) {
+      const auto first = acks_.begin();
+      auto& ack = *message.mutable_acks()->add_acks();
+      ack.set_id(first->first);
+      ack.set_incarnation(first->second.incarnation);
+      ack.set_offset(first->second.line_offset);
+      acks_.erase(first);
+    }
+    (void)queue_.push(message);
+  }
+  return queue_.fill(into);
+}
+
+Result<> AgentLink::stream_message(ByteView bytes) {
+  wire::FromAgent message;
+  if (!message.ParseFromArray(bytes.data(), int(bytes.size()))) return fail(ErrorCode::Usage, "malformed FromAgent");
+  if (version_.empty() != message.has_hello()) return fail(ErrorCode::Usage, "hello has to come first, and once");
+  switch (message.body_case()) {
+    case wire::FromAgent::kHello: return hello(message.hello());
+    case wire::FromAgent::kTick: clock_there_.told(message.tick().steady_ms(), shard_.clock().now()); break;
+    case wire::FromAgent::kLine: {
+      const auto& line = message.line();
+      const auto name = names_.find(line.id());
+      Console* console = name == names_.end() ? nullptr : events_.console_of(*this, name->second);
+      if (console != nullptr) {
+        console->line_state(line.up(), escape_controls(line.detail()), WallTime(Duration(line.since_wall_ms())), line.pid());
+      }
+      break;
+    }
+    case wire::FromAgent::kTaken:
+      taken_ = message.taken().revision();
+      join_consoles();
+      break;
+    case wire::FromAgent::BODY_NOT_SET: break;  // of a newer agent
+  }
+  return {};
+}
+
+Result<> AgentLink::hello(const wire::Hello& hello) {
+  version_ = hello.version().empty() ? "unknown" : escape_controls(hello.version().substr(0, 64));
+  if (hello.name() != peer_.name) {
+    return fail(ErrorCode::Denied, "it calls itself \"" + escape_controls(hello.name().substr(0, 64)) + "\" but is " + peer_.name);
+  }
+  const std::uint32_t protocol = std::min(kProtocolMax, hello.protocol_max());
+  if (protocol < std::max(kProtocolMin, hello.protocol_min())) {
+    return fail(ErrorCode::Conflict, "agent " + version_ + " speaks protocols " + std::to_string(hello.protocol_min()) + " to " +
+                                         std::to_string(hello.protocol_max()) + ", this oobd " + std::to_string(kProtocolMin) +
+                                         " to " + std::to_string(kProtocolMax) + "; upgrade the older of the two");
+  }
+  clock_there_.told(hello.steady_ms(), shard_.clock().now());
+  const auto skew = WallTime(Duration(hello.wall_ms())) - shard_.clock().wall();
+  if (skew > kSkewWorthSaying || skew < -kSkewWorthSaying) {
+    log_warning("agents", "the agent's clock differs from ours; its console times are its own",
+                {{"agent", peer_.name}, {"ahead_ms", skew.count()}});
+  }
+  login_.cancel();
+  events_.agent_arrived(*this);
+  return {};
+}
+
+void AgentLink::assign(const wire::Assignment& assignment) {
+  if (!std::exchange(welcome_, true)) {
+    wire::ToAgent message;
+    message.mutable_welcome()->set_protocol(kProtocolMax);
+    message.mutable_welcome()->set_version(OOB_VERSION);
+    send(message);
+  }
+  revision_ = assignment.revision();
+  assigned_.clear();
+  for (const auto& line : assignment.lines()) assigned_[line.name()] = line.id(), names_[line.id()] = line.name();
+  wire::ToAgent message;
+  *message.mutable_assignment() = assignment;
+  send(message);
+}
+
+void AgentLink::join_consoles() {
+  if (taken_ != revision_) return;  // an answer to the newest is on its way
+  for (const auto& [name, id] : assigned_) {
+    if (consoles_.contains(name)) continue;
+    Console* console = events_.console_of(*this, name);
+    if (console != nullptr && !console->is_connected()) {
+      consoles_[name] = std::make_unique<ConsoleLink>(*this, *console, id);
+    }
+  }
+}
+
+void AgentLink::forget_console(const std::string& name) {
+  const auto found = consoles_.find(name);
+  if (found == consoles_.end()) return;
+  found->second->disconnect("removed from the inventory");
+  consoles_.erase(found);
+}
+
+Result<> AgentLink::order(const std::string& console, int kind) {
+  const auto found = assigned_.find(console);
+  if (found == assigned_.end()) return fail(ErrorCode::Unavailable, "agent " + peer_.name + " has not got this console yet");
+  wire::ToAgent message;
+  message.mutable_order()->set_id(found->second);
+  message.mutable_order()->set_kind(wire::LineOrder::Kind(kind));
+  send(message);
+  return {};
+}
+
+std::int64_t AgentLink::deadline_there(SteadyTime deadline) const {
+  const SteadyTime now = shard_.clock().now();
+  return clock_there_.deadline_ms(now, std::chrono::floor<Duration>(deadline - now));
+}
+
+void AgentLink::acknowledge(std::uint32_t id, const LogPosition& written) {
+  acks_[id] = written;
+  if (hello_ > 0) mux().wake(hello_);
+}
+
+void AgentLink::console_closed(const std::string& name, const std::string& reason) {
+  const auto found = consoles_.find(name);
+  if (found == consoles_.end()) return;
+  const std::unique_ptr<ConsoleLink> link = std::move(found->second);
+  consoles_.erase(found);
+  link->disconnect(!assigned_.contains(name) ? "agent " + peer_.name + " has let go of it"
+                   : reason.empty()          ? "agent " + peer_.name + " ended the stream"
+                                             : "agent " + peer_.name + ": " + reason);
+  events_.console_freed(name);
+}
+
+}  // namespace oob

@@ -1,0 +1,91 @@
+// AgentLink: one agent that is connected: the conversation on /v1/hello (who it is, its clock, its assignment,
+// acknowledgements) and a ConsoleLink for each of its consoles. On the shard.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+
+#include "proto/connection.h"
+#include "proto/tunnel/messages.h"
+#include "server/agents/console_link.h"
+
+namespace oob::wire {
+class Assignment;
+class FromAgent;
+class Hello;
+class ToAgent;
+}  // namespace oob::wire
+
+namespace oob {
+
+// Who is behind a connection, as its certificate or its UNIX socket proved.
+struct AgentPeer {
+  std::string name;
+  std::string key;      // certificate's fingerprint; "" over the UNIX socket
+  std::string address;  // "10.9.0.3:40112", "unix, uid 0"
+};
+
+class AgentLinkEvents {
+ public:
+  virtual ~AgentLinkEvents() = default;
+  // It has said hello, and may stay. Answered by assign().
+  virtual void agent_arrived(AgentLink& link) = 0;
+  virtual Console* console_of(AgentLink& link, const std::string& name) = 0;  // null: gone, or another agent's now
+  virtual void console_freed(const std::string& name) = 0;  // its link ended; another agent may take over
+  virtual void agent_left(AgentLink& link, const std::string& reason) = 0;  // destroys the link
+};
+
+class AgentLink final : private StreamOwner {
+ public:
+  AgentLink(Shard& shard, AgentPeer peer, AgentLinkEvents& events);
+  ~AgentLink() override;
+
+  TunnelConnection& connection() { return connection_; }
+  void run(std::unique_ptr<SecureStream> stream);  // the handshake is done
+  Mux& mux() { return connection_.mux(); }
+
+  const AgentPeer& peer() const { return peer_; }
+  const std::string& version() const { return version_; }
+  WallTime since() const { return since_; }
+  bool welcome() const { return welcome_; }
+
+  void assign(const wire::Assignment& assignment);
+  // Joins consoles of the assignment the agent has taken that are not yet joined, and lets go of those no longer in it
+  // that have drained.
+  void join_consoles();
+  void forget_console(const std::string& name);  // the Console is about to be destroyed
+  Result<> order(const std::string& console, int kind);  // wire::LineOrder::Kind
+
+  // --- for ConsoleLink ---
+  std::int64_t deadline_there(SteadyTime deadline) const;
+  void acknowledge(std::uint32_t id, const LogPosition& written);
+  void console_closed(const std::string& name, const std::string& reason);
+
+ private:
+  Result<> stream_message(ByteView message) override;
+  std::size_t stream_fill(MutableBytes into) override;
+  void stream_closed(const std::string& reason) override;
+
+  Result<> hello(const wire::Hello& hello);
+  void send(const wire::ToAgent& message);
+  void closed(const std::string& reason);
+
+  Shard& shard_;
+  const AgentPeer peer_;
+  AgentLinkEvents& events_;
+  TunnelConnection connection_;
+  MessageQueue queue_;
+  StreamId hello_ = 0;
+  Timer login_;
+  PeerClock clock_there_;
+  std::string version_;
+  WallTime since_{};
+  bool welcome_ = false;
+  std::uint64_t revision_ = 0, taken_ = 0;  // of the assignment: sent, and taken by the agent
+  std::map<std::string, std::uint32_t> assigned_;
+  std::map<std::uint32_t, std::string> names_;
+  std::map<std::uint32_t, LogPosition> acks_;  // to be sent, the newest of each line
+  std::map<std::string, std::unique_ptr<ConsoleLink>> consoles_;
+};
+
+}  // namespace oob

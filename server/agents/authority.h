@@ -1,0 +1,42 @@
+// Authority: the server's own CA and its TLS certificate, in <state>/ca, made at the first start. Trusted by nobody
+// but this server's agents. Loading blocks (start-up); afterwards it is immutable but for sign(), which any one thread
+// at a time may call.
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/clock.h"
+#include "common/crypto/certificate.h"
+#include "common/crypto/tls.h"
+#include "common/result.h"
+
+namespace oob {
+
+class Authority {
+ public:
+  // Files: ca.pem ca.key server.pem server.key, all 0600. An empty or missing folder gets a new CA, all or nothing; one
+  // that lacks a file of the CA is refused, since a new CA would lock every agent out. The server's certificate is
+  // renewed when it is near its end.
+  static Result<std::unique_ptr<Authority>> open(const std::string& folder, const Clock& clock);
+
+  const std::shared_ptr<TlsContext>& tls() const { return tls_; }  // for engines of connections that agents make
+  const std::string& fingerprint() const { return fingerprint_; }  // of the CA's certificate, as tokens carry it
+  const std::string& certificate_pem() const { return authority_.certificate_pem; }
+
+  // An agent's certificate, PEM; errors as sign_request().
+  Result<std::string> sign(ByteView request_der, std::string_view name, WallTime now) const;
+
+ private:
+  Authority(std::string folder, KeyAndCertificate authority)
+      : folder_(std::move(folder)), authority_(std::move(authority)) {}
+  Result<> load_server(WallTime now);
+  Result<> make_server(WallTime now);
+
+  std::string folder_;
+  KeyAndCertificate authority_;
+  std::string fingerprint_;
+  std::shared_ptr<TlsContext> tls_;
+};
+
+}  // namespace oob

@@ -1,0 +1,111 @@
+// See console_link.h.
+#include "server/agents/console_link.h"
+
+#include "common/text.h"
+#include "server/agents/agent_link.h"
+#include "tunnel.pb.h"
+
+namespace oob {
+namespace {
+
+// An agent's largest message here is a frame of output or an event's text.
+constexpr std::size_t kMessageBytesMax = 64 * 1024;
+
+}  // namespace
+
+ConsoleLink::ConsoleLink(AgentLink& agent, Console& console, std::uint32_t id)
+    : agent_(agent), console_(console), id_(id), queue_(2 * limits::input_pending_bytes_max) {
+  const LogPosition& at = console.log().position();
+  wire::ToLine message;
+  message.mutable_open()->set_incarnation(at.incarnation);
+  message.mutable_open()->set_offset(at.line_offset);
+  (void)queue_.push(message);
+  stream_ = agent.mux().open("/v1/console/" + console.name(), StreamClass::Keystroke, kMessageBytesMax, *this);
+  console.connect(*this);
+}
+
+ConsoleLink::~ConsoleLink() {
+  if (stream_ > 0) agent_.mux().close(stream_);
+}
+
+bool ConsoleLink::send(const google::protobuf::MessageLite& message) {
+  if (stream_ <= 0 || !queue_.push(message)) return false;
+  agent_.mux().wake(stream_);
+  return true;
+}
+
+void ConsoleLink::input(std::uint64_t session, std::uint64_t sequence, SteadyTime deadline, ByteView bytes) {
+  wire::ToLine message;
+  auto& input = *message.mutable_input();
+  input.set_session(session);
+  input.set_sequence(sequence);
+  input.set_deadline_ms(agent_.deadline_there(deadline));
+  input.set_data(std::string(as_text(bytes)));
+  if (!send(message)) console_.input_done(session, sequence, 0, "the tunnel to the agent takes no input");
+}
+
+void ConsoleLink::flush_input(std::uint64_t keep_session) {
+  wire::ToLine message;
+  message.mutable_flush()->set_session(keep_session);
+  (void)send(message);  // a full queue is late by its deadlines anyway
+}
+
+void ConsoleLink::send_break(std::uint64_t session, std::uint64_t sequence, Duration duration) {
+  wire::ToLine message;
+  auto& brk = *message.mutable_brk();
+  brk.set_session(session);
+  brk.set_sequence(sequence);
+  brk.set_duration_ms(std::uint32_t(duration.count()));
+  if (!send(message)) console_.input_done(session, sequence, 0, "the tunnel to the agent takes no input");
+}
+
+void ConsoleLink::acknowledge(const LogPosition& written) { agent_.acknowledge(id_, written); }
+
+void ConsoleLink::hold(bool held) {
+  if (stream_ > 0) agent_.mux().hold(stream_, held);
+}
+
+Result<> ConsoleLink::stream_message(ByteView bytes) {
+  if (const auto output = parse_output(bytes)) {
+    console_.line_output(output->offset, WallTime(Duration(output->wall_ms)), output->data);
+    return {};
+  }
+  wire::FromLine message;
+  if (!message.ParseFromArray(bytes.data(), int(bytes.size()))) return fail(ErrorCode::Usage, "malformed FromLine");
+  switch (message.body_case()) {
+    case wire::FromLine::kOpened:
+      console_.line_opened(message.opened().incarnation(), message.opened().offset());
+      break;
+    case wire::FromLine::kOutput: {  // in an encoding the short way does not know
+      const auto& output = message.output();
+      console_.line_output(output.offset(), WallTime(Duration(output.wall_ms())), as_bytes(output.data()));
+      break;
+    }
+    case wire::FromLine::kEvent: {
+      const auto& event = message.event();
+      switch (event.kind()) {
+        case wire::LineEvent::UP: console_.line_event(LogEvent::Kind::Up, event.text()); break;
+        case wire::LineEvent::DOWN: console_.line_event(LogEvent::Kind::Down, event.text()); break;
+        case wire::LineEvent::BREAK: console_.line_event(LogEvent::Kind::Break, event.text()); break;
+        case wire::LineEvent::LOST: console_.line_lost(event.offset(), event.bytes(), event.text()); break;
+        case wire::LineEvent::UNKNOWN: console_.line_lost(event.offset(), std::nullopt, event.text()); break;
+        default: break;
+      }
+      break;
+    }
+    case wire::FromLine::kInput: {
+      const auto& done = message.input();
+      console_.input_done(done.session(), done.sequence(), done.written(), done.refused());
+      break;
+    }
+    case wire::FromLine::BODY_NOT_SET: break;  // of a newer agent
+  }
+  return {};
+}
+
+void ConsoleLink::stream_closed(const std::string& reason) {
+  stream_ = 0;
+  agent_.console_closed(console_.name(), reason);  // destroys us
+}
+
+}  // namespace oob

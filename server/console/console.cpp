@@ -1,0 +1,220 @@
+// A console seen from its line: bytes into the log, then to every session; gaps where bytes are missing.
+#include "server/console/console.h"
+
+#include <algorithm>
+
+#include "server/console/console_room.h"
+
+namespace oob {
+namespace {
+
+// Above it the line's stream gets no more credit; what is under way then still fits the log's limit.
+constexpr std::size_t kHoldAboveBytes = limits::log_pending_bytes_max / 2;
+constexpr std::size_t kHoldUntilBytes = limits::log_pending_bytes_max / 4;
+
+// Numbers of sessions are never used twice, also not by the oobd that runs after this one: agents know repeats by them.
+std::uint64_t next_session_id(Shard& shard) {
+  static std::uint64_t last = 0;
+  last = std::max(last + 1, std::uint64_t(wall_ms(shard.clock().wall())) << 12);
+  return last;
+}
+
+}  // namespace
+
+Console::Console(Shard& shard, std::string name, std::unique_ptr<ConsoleLog> log)
+    : room_(std::make_shared<ConsoleRoom>(shard, std::move(name), std::move(log))) {
+  room_->state.detail = "no agent has connected yet";
+  room_->log->on_written = [room = room_.get()](const LogPosition& written) {
+    if (room->port == nullptr) return;
+    room->port->acknowledge(written);
+    if (room->held && room->log->pending_bytes() <= kHoldUntilBytes) {
+      room->held = false;
+      room->port->hold(false);
+    }
+  };
+}
+
+Console::~Console() {
+  for (const auto& member : std::exchange(room_->members, {})) {
+    member->room = nullptr;
+    if (!member->closed) {
+      member->sink.event({.kind = SessionEvent::Kind::Removed, .user = {}, .text = "the console was removed", .gap_bytes = {}, .log_offset = 0});
+    }
+  }
+}
+
+const std::string& Console::name() const { return room_->name; }
+ConsoleLog& Console::log() { return *room_->log; }
+const ConsoleState& Console::state() const { return room_->state; }
+std::uint64_t Console::bytes_in() const { return room_->bytes_in; }
+std::string Console::writer() const { return room_->writer == nullptr ? "" : room_->writer->identity.user; }
+
+std::vector<SessionRow> Console::sessions() const {
+  std::vector<SessionRow> rows;
+  for (const auto& member : room_->members) {
+    rows.push_back({member->id, member->identity.user, member->identity.from,
+                    member.get() == room_->writer ? SessionMode::Writer : SessionMode::Reader, member->since,
+                    member->last_input});
+  }
+  return rows;
+}
+
+std::unique_ptr<Session> Console::attach(const Identity& who, const AttachOptions& options, SessionSink& sink) {
+  ConsoleRoom& room = *room_;
+  auto member = std::make_shared<Session::State>(room, next_session_id(room.shard), who, sink, *room.log);
+  member->since = room.shard.clock().wall();
+  room.tell_all({.kind = SessionEvent::Kind::Joined, .user = who.user, .text = {}, .gap_bytes = {}, .log_offset = 0});
+  room.members.push_back(member);
+  if (options.want_write && room.writer == nullptr) {
+    room.writer = member.get();  // its mode says so; nobody has lost anything
+    ++room.seat;
+  } else if (options.want_write && options.force) {
+    room.seat_to(member.get(), who.user + " took over", who.user);
+  }
+  room.log->append_event(LogEvent::Kind::Attach, who.user + (room.writer == member.get() ? " read-write" : " read-only"));
+  if (options.from_offset) {
+    member->viewer.begin_at(*options.from_offset);
+  } else {
+    member->viewer.begin_with_lines(options.replay_lines);
+  }
+  return std::unique_ptr<Session>(new Session(member));
+}
+
+// --- the line ---
+
+bool Console::is_connected() const { return room_->port != nullptr; }
+
+void Console::connect(LinePort& port) {
+  room_->port = &port;
+  room_->held = false;
+  room_->said_state = false;
+}
+
+void Console::disconnect(const std::string& reason) {
+  ConsoleRoom& room = *room_;
+  if (std::exchange(room.port, nullptr) == nullptr) return;
+  room.state = {ConsoleState::Line::NoAgent, reason, 0, room.shard.clock().wall()};
+  for (const auto& pending : std::exchange(room.pending, {})) {
+    if (const auto member = room.find(pending.session)) {
+      room.refuse(member, pending.sequence, "unknown: " + reason + " before it said what became of the keys");
+    }
+  }
+  room.log->append_event(LogEvent::Kind::Note, reason);
+  room.tell_all({.kind = SessionEvent::Kind::Down, .user = {}, .text = reason, .gap_bytes = {}, .log_offset = 0});
+}
+
+void Console::line_opened(std::uint64_t incarnation, std::uint64_t offset) {
+  ConsoleRoom& room = *room_;
+  const LogPosition at = room.log->position();
+  if (incarnation == at.incarnation) {
+    if (offset > at.line_offset) room.gap(offset - at.line_offset, "the agent has overwritten it");
+    if (offset >= at.line_offset) return;
+    room.gap(std::nullopt, "the agent's ring is older than the log");
+    return room.log->set_line(incarnation, offset);
+  }
+  if (at.incarnation != 0) room.gap(std::nullopt, "the agent has lost its ring (its machine was started anew)");
+  room.log->set_line(incarnation, 0);
+  if (offset > 0) room.gap(offset, "said before this log began");
+}
+
+void Console::line_output(std::uint64_t offset, WallTime read_at, ByteView bytes) {
+  ConsoleRoom& room = *room_;
+  const LogPosition at = room.log->position();
+  if (offset > at.line_offset) room.gap(offset - at.line_offset, "lost between agent and server");
+  if (offset < at.line_offset) {  // sent again
+    const std::size_t known = std::min<std::uint64_t>(at.line_offset - offset, bytes.size());
+    bytes = bytes.subspan(known);
+  }
+  if (bytes.empty()) return;
+  room.bytes_in += bytes.size();
+  const std::uint64_t log_offset = room.log->position().log_offset;
+  const Chunk chunk = std::make_shared<const Bytes>(bytes.begin(), bytes.end());
+  room.log->append(chunk, read_at);
+  for (const auto& member : room.members) member->viewer.output(log_offset, chunk);
+  if (!room.held && room.port != nullptr && room.log->pending_bytes() > kHoldAboveBytes) {
+    room.held = true;
+    room.port->hold(true);
+  }
+}
+
+void Console::line_lost(std::uint64_t offset, std::optional<std::uint64_t> bytes, const std::string& why) {
+  const std::uint64_t known = room_->log->position().line_offset;
+  if (!bytes) {
+    if (offset >= known) room_->gap(std::nullopt, why);
+  } else if (offset + *bytes > known) {
+    room_->gap(offset + *bytes - std::max(known, offset), why);
+  }
+}
+
+void Console::line_event(LogEvent::Kind kind, const std::string& text) {
+  ConsoleRoom& room = *room_;
+  const std::uint64_t offset = room.log->position().log_offset;
+  room.log->append_event(kind, text);
+  SessionEvent event{.kind = SessionEvent::Kind::Note, .user = {}, .text = text, .gap_bytes = {}, .log_offset = offset};
+  if (kind == LogEvent::Kind::Up) event.kind = SessionEvent::Kind::Up;
+  if (kind == LogEvent::Kind::Down) event.kind = SessionEvent::Kind::Down;
+  if (kind == LogEvent::Kind::Break) event.text = "break sent: " + text;
+  room.said_state = true;
+  room.show_all(event);
+}
+
+void Console::line_state(bool up, const std::string& detail, WallTime since, std::uint64_t pid) {
+  ConsoleRoom& room = *room_;
+  room.state = {up ? ConsoleState::Line::Up : ConsoleState::Line::Down, detail, pid, since};
+  // The line's own "up" stands in its stream, but a line that stayed up while we were away says nothing.
+  if (std::exchange(room.said_state, true)) return;
+  const auto kind = up ? SessionEvent::Kind::Up : SessionEvent::Kind::Down;
+  room.tell_all({.kind = kind, .user = {}, .text = detail, .gap_bytes = {}, .log_offset = 0});
+}
+
+void Console::input_done(std::uint64_t session, std::uint64_t sequence, std::size_t written,
+                         const std::string& refused) {
+  ConsoleRoom& room = *room_;
+  const auto found = std::ranges::find_if(
+      room.pending, [&](const auto& p) { return p.session == session && p.sequence == sequence; });
+  if (found == room.pending.end()) return;
+  room.pending.erase(found);
+  const auto member = room.find(session);
+  if (member && !member->closed) member->sink.input_done(sequence, written, refused);
+}
+
+void Console::moved(const std::string& where) {
+  room_->log->append_event(LogEvent::Kind::Moved, where);
+  room_->show_all({.kind = SessionEvent::Kind::Note, .user = {}, .text = "moved " + where, .gap_bytes = {},
+                   .log_offset = room_->log->position().log_offset});
+}
+
+// --- the room ---
+
+void ConsoleRoom::gap(std::optional<std::uint64_t> bytes, const std::string& why) {
+  const std::uint64_t offset = log->position().log_offset;
+  log->append_gap(bytes, why);
+  show_all({.kind = SessionEvent::Kind::Gap, .user = {}, .text = why, .gap_bytes = bytes, .log_offset = offset});
+}
+
+void ConsoleRoom::tell_all(const SessionEvent& event, const Session::State* but) {
+  const auto present = members;  // a sink may end its session
+  for (const auto& member : present) {
+    if (member.get() != but && !member->closed) member->sink.event(event);
+  }
+}
+
+void ConsoleRoom::show_all(const SessionEvent& event) {
+  const auto present = members;
+  for (const auto& member : present) {
+    if (!member->closed) member->viewer.event(event);
+  }
+}
+
+void ConsoleRoom::refuse(const Member& member, std::uint64_t sequence, const std::string& why) {
+  shard.post([member, sequence, why] {
+    if (!member->closed) member->sink.input_done(sequence, 0, why);
+  });
+}
+
+ConsoleRoom::Member ConsoleRoom::find(std::uint64_t session_id) const {
+  const auto found = std::ranges::find_if(members, [&](const auto& member) { return member->id == session_id; });
+  return found == members.end() ? nullptr : *found;
+}
+
+}  // namespace oob

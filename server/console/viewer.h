@@ -1,0 +1,38 @@
+// Viewer: what one session sees of a console: first from the log, then live, without a gap or repeat at the seam. One
+// that does not take its output falls back to the log, and is told if so much came meanwhile that some is skipped; it
+// never slows the console or another viewer. On the shard; holds no bytes itself.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "server/console/session.h"
+#include "server/log/console_log.h"
+
+namespace oob {
+
+class Viewer {
+ public:
+  Viewer(ConsoleLog& log, SessionSink& sink) : log_(log), sink_(sink) {}
+
+  void begin_at(std::uint64_t log_offset);      // replay from there, then live
+  void begin_with_lines(std::size_t lines);     // the last lines, then live; again later: `replay`
+  void output(std::uint64_t log_offset, const Chunk& bytes);  // live
+  void event(const SessionEvent& event);        // live, and in the log as well
+  void drained();                               // the sink is ready again
+
+ private:
+  void catch_up();
+  void show(const ConsoleLog::Read& read);
+
+  ConsoleLog& log_;
+  SessionSink& sink_;
+  std::uint64_t next_ = 0;  // offset of the next byte it has not seen
+  bool live_ = false;       // output goes straight to the sink; else it comes from the log
+  bool reading_ = false;    // a read of the log is under way
+  bool behind_ = false;     // the sink took nothing for a while
+  std::uint64_t round_ = 0;  // a read that began before the last begin is not for us any more
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
+};
+
+}  // namespace oob

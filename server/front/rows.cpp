@@ -1,0 +1,207 @@
+// See rows.h.
+#include "server/front/rows.h"
+
+namespace oob {
+namespace {
+
+void put_time(json::object& into, std::string_view key, const std::optional<WallTime>& time) {
+  if (time) into[key] = format_utc(*time);
+}
+
+void put_text(json::object& into, std::string_view key, const std::string& text) {
+  if (!text.empty()) into[key] = text;
+}
+
+std::string base64(ByteView bytes) {
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t left = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      group = group << 8 | (k < left ? std::to_integer<std::uint32_t>(bytes[i + k]) : 0);
+    for (std::size_t k = 0; k < 4; ++k) out += k <= left ? kDigits[group >> (18 - 6 * k) & 63] : '=';
+  }
+  return out;
+}
+
+std::string_view event_name(LogEvent::Kind kind) {
+  using Kind = LogEvent::Kind;
+  switch (kind) {
+    case Kind::Start:
+      return "start";
+    case Kind::Time:
+      return "time";
+    case Kind::Up:
+      return "up";
+    case Kind::Down:
+      return "down";
+    case Kind::Gap:
+      return "gap";
+    case Kind::Attach:
+      return "attach";
+    case Kind::Detach:
+      return "detach";
+    case Kind::TakeOver:
+      return "takeover";
+    case Kind::Break:
+      return "break";
+    case Kind::Moved:
+      return "moved";
+    case Kind::Line:
+      return "line";
+    case Kind::Note:
+      return "note";
+  }
+  return "note";
+}
+
+std::string_view agent_state_name(AgentRow::State state) {
+  switch (state) {
+    case AgentRow::State::Connected:
+      return "connected";
+    case AgentRow::State::Away:
+      return "away";
+    case AgentRow::State::NotEnrolled:
+      return "not-enrolled";
+    case AgentRow::State::Revoked:
+      return "revoked";
+  }
+  return "away";
+}
+
+std::string_view change_name(InventoryChange::Kind kind) {
+  switch (kind) {
+    case InventoryChange::Kind::Add:
+      return "add";
+    case InventoryChange::Kind::Change:
+      return "change";
+    case InventoryChange::Kind::Remove:
+      return "remove";
+  }
+  return "change";
+}
+
+}  // namespace
+
+std::string_view line_state_name(ConsoleState::Line state) {
+  switch (state) {
+    case ConsoleState::Line::NoAgent:
+      return "no-agent";
+    case ConsoleState::Line::Down:
+      return "down";
+    case ConsoleState::Line::Up:
+      return "up";
+  }
+  return "down";
+}
+
+json::object console_json(const ConsoleRow& row, Console& console) {
+  json::object out;
+  out["name"] = row.name;
+  put_text(out, "node", row.node);
+  out["agent"] = row.agent;
+  out["kind"] = row.kind;
+  const ConsoleState& state = console.state();
+  out["state"] = line_state_name(state.line);
+  out["detail"] = state.detail;
+  put_time(out, "since", state.since);
+  if (state.pid != 0) out["pid"] = state.pid;
+  out["agent_connected"] = row.agent_connected;
+  std::size_t readers = 0;
+  for (const SessionRow& session : console.sessions()) readers += session.mode == SessionMode::Reader;
+  out["writer"] = console.writer();
+  out["readers"] = readers;
+  put_time(out, "last_output", console.log().last_output());
+  out["bytes_in"] = console.bytes_in();
+  json::object& labels = out["labels"].emplace_object();
+  for (const auto& [key, value] : row.labels) labels[key] = value;
+  const ConsoleLog& log = console.log();
+  out["log"] = {{"oldest", log.oldest()},
+                {"end", log.position().log_offset},
+                {"trouble", log.trouble()},
+                {"unlogged_bytes", log.unlogged_bytes()}};
+  return out;
+}
+
+json::object session_json(const std::string& console, const SessionRow& row) {
+  json::object out;
+  out["console"] = console;
+  out["id"] = row.id;
+  out["user"] = row.user;
+  out["from"] = row.from;
+  out["mode"] = row.mode == SessionMode::Writer ? "writer" : "reader";
+  out["since"] = format_utc(row.since);
+  put_time(out, "last_input", row.last_input);
+  return out;
+}
+
+json::object log_json(const ConsoleLog::Read& read, const ConsoleLog& log) {
+  json::object out;
+  json::array& pieces = out["pieces"].emplace_array();
+  for (const LogPiece& piece : read.pieces) {
+    json::object one;
+    one["offset"] = piece.log_offset;
+    if (piece.bytes) {
+      one["data"] = base64(*piece.bytes);
+    } else if (piece.event) {
+      one["event"] = event_name(piece.event->kind);
+      one["time"] = format_utc(piece.event->time);
+      if (piece.event->gap_bytes) one["bytes"] = *piece.event->gap_bytes;
+      put_text(one, "text", piece.event->text);
+    }
+    pieces.push_back(std::move(one));
+  }
+  out["next"] = read.next;
+  out["end"] = log.position().log_offset;
+  out["oldest"] = log.oldest();
+  return out;
+}
+
+json::object agent_json(const AgentRow& row) {
+  json::object out;
+  out["name"] = row.name;
+  out["state"] = agent_state_name(row.state);
+  out["detail"] = row.detail;
+  put_time(out, "since", row.since);
+  put_text(out, "version", row.version);
+  put_time(out, "certificate_until", row.certificate_until);
+  out["consoles"] = row.consoles;
+  return out;
+}
+
+json::object token_json(const std::string& agent, const EnrolToken& token) {
+  return {{"agent", agent}, {"token", token.token}, {"expires", format_utc(token.expires)}};
+}
+
+json::object inventory_json(const InventoryText& inventory) {
+  json::object out;
+  out["revision"] = inventory.revision;
+  put_time(out, "applied", inventory.applied);
+  put_text(out, "user", inventory.user);
+  json::array& files = out["files"].emplace_array();
+  for (const auto& [path, text] : inventory.files) files.push_back({{"path", path}, {"text", text}});
+  return out;
+}
+
+json::object report_json(const InventoryReport& report) {
+  json::object out;
+  out["revision"] = report.revision;
+  std::size_t errors = 0;
+  json::array problems, changes;
+  for (const InventoryProblem& problem : report.problems) {
+    errors += problem.is_error;
+    problems.push_back({{"severity", problem.is_error ? "error" : "warning"}, {"text", problem.text}});
+  }
+  for (const InventoryChange& change : report.changes) {
+    changes.push_back({{"change", change_name(change.kind)}, {"name", change.name}, {"text", change.text}});
+  }
+  out["errors"] = errors;
+  out["warnings"] = report.problems.size() - errors;
+  out["problems"] = std::move(problems);
+  out["changes"] = std::move(changes);
+  return out;
+}
+
+}  // namespace oob

@@ -1,0 +1,18 @@
+// The API's JSON: one function for each schema in schema/rest.openapi.yaml, field by field. No access checks, no I/O.
+#pragma once
+#include "common/json/json.h"
+#include "server/front/backend.h"
+
+namespace oob {
+
+json::object console_json(const ConsoleRow& row, Console& console);
+json::object session_json(const std::string& console, const SessionRow& row);
+json::object log_json(const ConsoleLog::Read& read, const ConsoleLog& log);
+json::object agent_json(const AgentRow& row);
+json::object token_json(const std::string& agent, const EnrolToken& token);
+json::object inventory_json(const InventoryText& inventory);
+json::object report_json(const InventoryReport& report);
+
+std::string_view line_state_name(ConsoleState::Line state);  // "up", "down", "no-agent"
+
+}  // namespace oob

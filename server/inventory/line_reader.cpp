@@ -1,0 +1,92 @@
+// One console's table: its agent, and its line's keys checked against the table that the line's driver declares.
+#include <algorithm>
+#include <limits>
+
+#include "common/text.h"
+#include "server/inventory/parts.h"
+
+namespace oob {
+namespace {
+
+const LineKind* read_kind(TableReader& table, std::span<const LineKind> kinds) {
+  std::vector<std::string> names;
+  for (const auto& kind : kinds) names.emplace_back(kind.name);
+  if (!table.require("line")) return nullptr;
+  const auto written = table.one_of("line", names);
+  if (!written) return nullptr;
+  return &*std::ranges::find(kinds, *written, &LineKind::name);
+}
+
+std::optional<std::string> read_integer(TableReader& table, const LineKey& key) {
+  const bool bounded = key.min != 0 || key.max != 0;
+  using Any = std::numeric_limits<std::int64_t>;
+  const auto number = table.integer(key.name, bounded ? key.min : Any::min(), bounded ? key.max : Any::max());
+  return number ? std::optional(std::to_string(*number)) : std::nullopt;
+}
+
+std::optional<std::string> read_text(TableReader& table, const LineKey& key) {
+  auto text = table.text(key.name);
+  if (text && text->empty()) {
+    table.error(key.name, in_quotes(key.name) + " is empty");
+    return {};
+  }
+  return text;
+}
+
+// A key's value as drivers get it: numbers in decimal, times in milliseconds, "true" or "false".
+void read_key(TableReader& table, const LineKey& key, LineConfig& out) {
+  if (key.required && !table.require(key.name)) return;
+  std::optional<std::string> value;
+  switch (key.type) {
+    case LineKey::Type::Text:
+    case LineKey::Type::Address:
+    case LineKey::Type::Path:
+      value = read_text(table, key);
+      break;
+    case LineKey::Type::Integer:
+      value = read_integer(table, key);
+      break;
+    case LineKey::Type::Boolean:
+      if (const auto on = table.boolean(key.name)) value = *on ? "true" : "false";
+      break;
+    case LineKey::Type::Duration:
+      if (const auto time = table.duration(key.name)) value = std::to_string(time->count());
+      break;
+    case LineKey::Type::TextList:
+      if (const auto list = table.texts(key.name)) {
+        if (list->empty()) table.error(key.name, in_quotes(key.name) + " is empty");
+        out.argv = *list;
+      }
+      break;
+  }
+  if (value) out.settings[std::string(key.name)] = std::move(*value);
+}
+
+}  // namespace
+
+ConsoleEntry read_console_table(const ConsoleContext& context, const toml_file::Value& value, Diagnostics& to) {
+  const std::size_t errors_before = to.errors();
+  TableReader table(value, "the console " + in_quotes(context.name), to);
+  ConsoleEntry out{context.name, context.node, "local", {}, context.inherited};
+  out.line.name = context.name;
+  if (const auto agent = table.text("agent")) {
+    out.agent = *agent;
+    if (!std::ranges::binary_search(context.agents, *agent)) {
+      to.error_about(table.position("agent"), "no agent " + in_quotes(*agent), *agent, context.agents);
+    }
+  }
+  for (auto& [label, text] : read_labels(table, to)) out.labels[label] = text;
+  const LineKind* kind = read_kind(table, context.kinds);
+  if (!kind) return out;  // which keys there may be is not known
+  out.line.kind = kind->name;
+  for (const auto& key : kind->keys) read_key(table, key, out.line);
+  table.finish();
+  if (to.errors() != errors_before || !kind->check) return out;
+  std::string key;
+  if (const auto fine = kind->check(out.line, key); !fine) {
+    table.error(key.empty() ? "line" : std::string_view(key), fine.error().message);
+  }
+  return out;
+}
+
+}  // namespace oob

@@ -1,0 +1,192 @@
+// The loader: parses each file, then reads agents, then nodes and consoles, then groups, so that a name may be used
+// before the place where it is defined. Lines of one console are checked in line_reader.cpp, groups in groups.cpp.
+#include "server/inventory/loader.h"
+
+#include <dirent.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "common/limits.h"
+#include "common/text.h"
+#include "common/toml/table.h"
+#include "server/inventory/parts.h"
+
+namespace oob {
+namespace {
+
+using toml_file::Entry;
+using toml_file::Value;
+
+class Loader {
+ public:
+  Loader(std::span<const LineKind> kinds, Diagnostics& to) : kinds_(kinds), to_(to) {}
+
+  void add_file(const InventoryFile& file, const std::string& folder) {
+    const std::string shown = folder.empty() ? file.name : folder + (folder.ends_with('/') ? "" : "/") + file.name;
+    if (auto document = toml_file::parse(file.text, shown, to_)) documents_.push_back(std::move(*document));
+  }
+
+  Inventory run() {
+    out_.agents["local"] = {"local", {}};
+    for (const auto& document : documents_) read_top(document);
+    for (const auto* entry : agents_) read_agent(*entry);
+    for (const auto& [name, agent] : out_.agents) agent_names_.push_back(name);
+    for (const auto* entry : nodes_) read_node(*entry);
+    for (const auto* entry : consoles_) {
+      if (claim(names_, entry->key, entry->at)) read_console(entry->key, "", {}, *entry);
+    }
+    resolve_groups(groups_, out_, to_);
+    return std::move(out_);
+  }
+
+ private:
+  using Places = std::map<std::string, Position, std::less<>>;
+
+  void read_top(const Value& document) {
+    TableReader top(document, "", to_);
+    const auto gather = [&](std::string_view key, std::vector<const Entry*>& into, bool of_tables) {
+      const auto* table = top.table(key);
+      if (!table) return;
+      for (const auto& entry : table->entries) {
+        if (!of_tables || entry.value.is(Value::Type::Table)) {
+          into.push_back(&entry);
+        } else {
+          to_.error(entry.at, in_quotes(entry.key) + " is to be a table: [" + std::string(key) + "." +
+                                  escape_controls(entry.key) + "]");
+        }
+      }
+    };
+    gather("agent", agents_, true);
+    gather("node", nodes_, true);
+    gather("console", consoles_, true);
+    gather("group", groups_, false);
+    top.finish();
+  }
+
+  // False if the name cannot be had, which is then reported.
+  bool claim(Places& places, const std::string& name, const Position& at) {
+    if (const auto fine = check_name(name); !fine) {
+      to_.error(at, fine.error().message);
+      return false;
+    }
+    const auto [known, is_new] = places.try_emplace(name, at);
+    if (!is_new) to_.error(at, in_quotes(name) + " is there twice; the first is at " + to_string(known->second));
+    return is_new;
+  }
+
+  void read_agent(const Entry& entry) {
+    if (!claim(agent_places_, entry.key, entry.at)) return;
+    TableReader table(entry.value, "[agent." + entry.key + "]", to_);
+    out_.agents[entry.key] = {entry.key, read_labels(table, to_)};
+    table.finish();
+  }
+
+  void read_node(const Entry& entry) {
+    const std::string& name = entry.key;
+    if (!claim(names_, name, entry.at)) return;
+    TableReader table(entry.value, "[node." + name + "]", to_);
+    NodeEntry node{name, {}, read_labels(table, to_)};
+    std::vector<std::pair<std::string, const Entry*>> consoles;
+    if (table.table("console")) consoles.emplace_back(name, entry.value.find("console"));
+    if (const auto* more = table.table("consoles")) {
+      for (const auto& console : more->entries) {
+        if (!console.value.is(Value::Type::Table) || console.key.empty()) {
+          to_.error(console.at, "a further console is to be a table with a name: [node." + name + ".consoles.bmc]");
+        } else if (claim(names_, name + "." + console.key, console.at)) {
+          consoles.emplace_back(name + "." + console.key, &console);
+        }
+      }
+    }
+    table.finish();
+    for (const auto& [full_name, console] : consoles) {
+      read_console(full_name, name, node.labels, *console);
+      node.consoles.push_back(full_name);
+    }
+    out_.nodes[name] = std::move(node);
+  }
+
+  void read_console(const std::string& name, const std::string& node, const Labels& inherited, const Entry& entry) {
+    if (out_.consoles.size() >= limits::names_max) {
+      if (!said_too_many_) to_.error(entry.at, "more than " + std::to_string(limits::names_max) + " consoles");
+      said_too_many_ = true;
+      return;
+    }
+    out_.consoles[name] = read_console_table({name, node, inherited, agent_names_, kinds_}, entry.value, to_);
+  }
+
+  std::span<const LineKind> kinds_;
+  Diagnostics& to_;
+  std::vector<Value> documents_;  // complete before anything points into them
+  std::vector<const Entry*> agents_, nodes_, consoles_, groups_;
+  Places agent_places_, names_;
+  std::vector<std::string> agent_names_;
+  bool said_too_many_ = false;
+  Inventory out_;
+};
+
+}  // namespace
+
+Labels read_labels(TableReader& table, Diagnostics& to) {
+  Labels out;
+  const auto* labels = table.table("labels");
+  if (!labels) return out;
+  for (const auto& [key, at, value] : labels->entries) {
+    if (const auto fine = check_name_letters(key); !fine) {
+      to.error(at, "label: " + fine.error().message);
+    } else if (!value.is(Value::Type::Text)) {
+      to.error(value.at, "the label " + in_quotes(key) + " wants text in quotes, this is " +
+                             std::string(toml_file::type_name(value.type)));
+    } else if (const auto& text = value.text; text.size() > limits::label_bytes_max || escape_controls(text) != text ||
+                                              text != std::string(trimmed(text)) ||
+                                              text.find_first_of(",!&[]") != std::string::npos) {
+      to.error(value.at, "the label " + in_quotes(key) + " cannot be " + in_quotes(text) +
+                             ": no \", ! & [ ] \\\", control characters, or spaces at its ends; at most " +
+                             std::to_string(limits::label_bytes_max) + " bytes");
+    } else {
+      out[key] = text;
+    }
+  }
+  return out;
+}
+
+std::optional<std::vector<InventoryFile>> read_inventory_folder(const std::string& folder, Diagnostics& to) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(folder.c_str()), ::closedir);
+  if (!listing) {
+    to.error(position_in(folder), std::string("the inventory's folder cannot be opened: ") + std::strerror(errno));
+    return {};
+  }
+  std::vector<std::string> names;
+  while (const auto* entry = ::readdir(listing.get())) {
+    const std::string name = entry->d_name;
+    if (name.ends_with(".toml") && !name.starts_with('.')) names.push_back(name);
+  }
+  if (names.size() > limits::config_files_max) {
+    to.error(position_in(folder), "more than " + std::to_string(limits::config_files_max) + " files");
+    return {};
+  }
+  std::ranges::sort(names);
+  std::vector<InventoryFile> out;
+  bool whole = true;
+  for (const auto& name : names) {
+    const std::string path = folder + (folder.ends_with('/') ? "" : "/") + name;
+    auto text = toml_file::read_config_file(path, path, to);
+    if (text) out.push_back({name, std::move(*text)});
+    whole = whole && text;
+  }
+  return whole ? std::optional(std::move(out)) : std::nullopt;
+}
+
+InventorySnapshot load_inventory(std::span<const InventoryFile> files, const std::string& folder,
+                                 std::span<const LineKind> kinds, Diagnostics& to) {
+  const std::size_t errors_before = to.errors();
+  Loader loader(kinds, to);
+  for (const auto& file : files) loader.add_file(file, folder);
+  // A file that could not be parsed defines names that others use: what else would be said is noise.
+  if (to.errors() != errors_before) return nullptr;
+  auto inventory = std::make_shared<Inventory>(loader.run());
+  return to.errors() == errors_before ? inventory : nullptr;
+}
+
+}  // namespace oob

@@ -1,0 +1,243 @@
+// ConsoleLog: the shard's side of one log; see log_state.h for what it shares with LogFolder. append() is the hot path:
+// it takes a reference and puts it into a vector, nothing else; encoding is the worker's.
+#include "server/log/console_log.h"
+
+#include <future>
+
+#include "common/limits.h"
+#include "server/log/log_state.h"
+
+namespace oob {
+namespace {
+
+constexpr std::size_t kItemCost = sizeof(LogItem) + 64;  // the item, and the chunk's own head
+constexpr std::uint64_t kGapBytesMax = std::uint64_t{1} << 56;
+
+std::size_t cost_of(const LogItem& item) {
+  return kItemCost + (item.bytes ? item.bytes->size() : item.marker->text.size() + sizeof(LogMarker));
+}
+
+// The offset where the last `lines` lines of these pieces begin, if it is in them.
+std::optional<std::uint64_t> line_start(const std::vector<LogPiece>& pieces, std::uint64_t end, std::size_t lines) {
+  for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {
+    if (!piece->bytes) continue;
+    for (std::size_t i = piece->bytes->size(); i-- > 0;) {
+      if ((*piece->bytes)[i] != std::byte{'\n'}) continue;
+      const std::uint64_t next = piece->log_offset + i + 1;
+      if (next < end && --lines == 0) return next;  // a newline at the very end ends the last line
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ConsoleLog>> ConsoleLog::open(LogFolder& folder, const std::string& name) {
+  auto state = std::make_shared<State>();
+  state->folder = folder.state_;
+  state->file = std::make_shared<LogFile>(folder.path() + "/" + name + ".log", folder.state_->shard.clock());
+  // On the worker, behind what an earlier log of this name may still have to write.
+  std::promise<LogOutcome> opened;
+  folder.state_->worker.run([&] {
+    state->file->open();
+    state->last_output = state->file->last_output();
+    opened.set_value(LogOutcome::of(*state->file));
+  });
+  LogOutcome outcome = opened.get_future().get();
+  state->position = outcome.end;
+  folder.state_->logs.push_back(state.get());
+  auto log = std::unique_ptr<ConsoleLog>(new ConsoleLog(state));
+  state->owner = log.get();
+  state->reported(std::move(outcome));
+  return log;
+}
+
+ConsoleLog::ConsoleLog(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+ConsoleLog::~ConsoleLog() {
+  State& state = *state_;
+  state.owner = nullptr;
+  if (!state.pending.empty()) state.folder->submit({&state_, 1});
+  state.folder->waiting_cost -= state.waiting_cost;
+  std::erase(state.folder->logs, &state);
+  std::erase(state.folder->dirty, state_);
+}
+
+const LogPosition& ConsoleLog::position() const { return state_->position; }
+std::size_t ConsoleLog::pending_bytes() const { return state_->waiting_cost; }
+std::uint64_t ConsoleLog::unlogged_bytes() const { return state_->outcome.unlogged_bytes + state_->dropped_bytes; }
+std::uint64_t ConsoleLog::oldest() const { return state_->outcome.oldest; }
+std::optional<WallTime> ConsoleLog::last_output() const { return state_->last_output; }
+const std::string& ConsoleLog::trouble() const {
+  return state_->outcome.trouble.empty() ? state_->slow : state_->outcome.trouble;
+}
+
+void ConsoleLog::set_line(std::uint64_t incarnation, std::uint64_t line_offset) {
+  State& state = *state_;
+  const LogPosition to{state.position.log_offset, incarnation, line_offset};
+  if (to == state.position) return;
+  state.position = to;
+  LogMarker* last = state.pending.empty() ? nullptr : state.pending.back().marker.get();
+  if (last && last->kind == LogEvent::Kind::Line) {
+    last->at = to;  // nothing was said in between
+  } else {
+    state.add_marker(LogEvent::Kind::Line, {}, "");
+  }
+}
+
+void ConsoleLog::append(Chunk bytes, WallTime read_at) {
+  if (!bytes || bytes->empty()) return;
+  State& state = *state_;
+  state.last_output = read_at;
+  const std::size_t size = bytes->size();
+  if (state.full(size + kItemCost)) return state.drop(size);
+  state.add({state.position.log_offset, std::move(bytes), nullptr, read_at});
+  state.position = advanced(state.position, size);
+}
+
+void ConsoleLog::append_gap(std::optional<std::uint64_t> bytes, std::string why) {
+  State& state = *state_;
+  if (bytes && *bytes == 0) return;
+  // More than a line can say in years would only bring the offsets to wrap around.
+  if (bytes && *bytes > kGapBytesMax) bytes.reset();
+  if (bytes && state.full(kItemCost)) return state.drop(*bytes);
+  const bool repeat = !bytes && !state.pending.empty() && state.pending.back().marker &&
+                      state.pending.back().marker->kind == LogEvent::Kind::Gap;
+  if (repeat && state.full(kItemCost)) return;
+  state.add_marker(LogEvent::Kind::Gap, bytes, std::move(why));
+  state.position = advanced(state.position, bytes.value_or(0));
+}
+
+void ConsoleLog::append_event(LogEvent::Kind kind, std::string text) {
+  if (!state_->full(kItemCost + text.size())) state_->add_marker(kind, {}, std::move(text));
+}
+
+void ConsoleLog::read(std::uint64_t log_offset, std::size_t bytes_max, std::function<void(Result<Read>)> done) {
+  state_->read(log_offset, bytes_max, std::move(done));
+}
+
+void ConsoleLog::find_last_lines(std::size_t lines, std::size_t bytes_max,
+                                 std::function<void(Result<std::uint64_t>)> done) {
+  state_->find_lines(lines, std::min(bytes_max, 4096 + 128 * lines), bytes_max, std::move(done));
+}
+
+// --- State ---
+
+// A single piece always fits: only what waits already may stand in its way.
+bool ConsoleLog::State::full(std::size_t cost) const {
+  return waiting_cost > 0 && (waiting_cost + cost > limits::log_waiting_bytes_max ||
+                              folder->waiting_cost + cost > limits::log_pending_bytes_all);
+}
+
+// Many tiny pieces cost more than their bytes.
+bool ConsoleLog::State::gathered() const {
+  return pending_bytes >= limits::log_gather_bytes || pending_cost >= 4 * limits::log_gather_bytes;
+}
+
+void ConsoleLog::State::add(LogItem item) {
+  const std::size_t bytes = item.bytes ? item.bytes->size() : 0, cost = cost_of(item);
+  pending.push_back(std::move(item));
+  dropping = false;
+  pending_bytes += bytes;
+  pending_cost += cost;
+  waiting_cost += cost;
+  folder->waiting_cost += cost;
+  if (!dirty) folder->mark_dirty(*this);
+  if (gathered() && in_flight.size() < 2) {
+    const auto self = shared_from_this();
+    folder->submit({&self, 1});
+  }
+}
+
+void ConsoleLog::State::add_marker(LogEvent::Kind kind, std::optional<std::uint64_t> gap_bytes, std::string text) {
+  text.resize(std::min(text.size(), limits::log_marker_bytes_max));
+  LogMarker marker{kind, folder->shard.clock().wall(), position, gap_bytes, std::move(text)};
+  add({position.log_offset, nullptr, std::make_unique<LogMarker>(std::move(marker)), {}});
+}
+
+void ConsoleLog::State::drop(std::size_t bytes) {
+  slow = "disk too slow: output is not kept";
+  dropped_bytes += bytes;
+  if (dropping) {
+    *pending.back().marker->gap_bytes += bytes;
+  } else {
+    add_marker(LogEvent::Kind::Gap, bytes, slow);
+    dropping = !pending.empty();  // empty: add_marker() gave it to the worker
+  }
+  position = advanced(position, bytes);
+}
+
+void ConsoleLog::State::reported(LogOutcome now) {
+  const bool moved = now.end != outcome.end;
+  outcome = std::move(now);
+  if (!outcome.trouble.empty() && !folder->retry.armed()) {
+    folder->retry.once(limits::log_retry_every, [folder = folder.get()] { folder->try_again(); });
+  }
+  if (moved && owner && owner->on_written) owner->on_written(outcome.end);
+}
+
+void ConsoleLog::State::written() {
+  const InFlight done = std::move(in_flight.front());
+  in_flight.pop_front();
+  waiting_cost -= done.cost;
+  if (owner) folder->waiting_cost -= done.cost;
+  if (waiting_cost < limits::log_pending_bytes_max / 2) slow.clear();
+  done.batch->clear();
+  if (done.batch->capacity() * sizeof(LogItem) < limits::log_gather_bytes) spare = std::move(*done.batch);
+  if (owner && gathered()) {
+    const auto self = shared_from_this();
+    folder->submit({&self, 1});
+  }
+}
+
+void ConsoleLog::State::add_memory(LogPieces& pieces) const {
+  const auto add_batch = [&](const LogBatch& batch) {
+    for (const LogItem& item : batch) {
+      if (!(item.bytes ? pieces.output(item.log_offset, *item.bytes) : pieces.marker(*item.marker))) return false;
+    }
+    return true;
+  };
+  for (const InFlight& given : in_flight) {
+    if (!add_batch(*given.batch)) return;
+  }
+  add_batch(pending);
+}
+
+// The worker runs jobs in order and reports them in order: when this one is reported, the batches in flight are exactly
+// those it has not seen in the file. So file and memory meet without a gap or a repeat.
+void ConsoleLog::State::read(std::uint64_t log_offset, std::size_t bytes_max, ReadDone done) {
+  struct Job {
+    std::shared_ptr<LogFile> file;
+    LogPieces pieces;
+    Result<bool> all = false;
+  };
+  auto job = std::make_shared<Job>(Job{file, LogPieces(log_offset, bytes_max)});
+  folder->worker.run([job] { job->all = job->file->read(job->pieces); },
+                     [job, weak = weak_from_this(), done = std::move(done)] {
+                       const auto self = weak.lock();
+                       if (!self || !self->owner) {
+                         return done(fail(ErrorCode::NotFound, "the console was removed while its log was read"));
+                       }
+                       if (!job->all) return done(tl::unexpected(job->all.error()));
+                       if (*job->all) self->add_memory(job->pieces);
+                       Read read = job->pieces.take();
+                       read.next = std::min(read.next, self->position.log_offset);
+                       done(std::move(read));
+                     });
+}
+
+// Looks in the last `window` bytes first, as most lines are short; then in more.
+void ConsoleLog::State::find_lines(std::size_t lines, std::size_t window, std::size_t bytes_max, FoundLines done) {
+  const std::uint64_t end = position.log_offset, oldest = std::min(outcome.oldest, end);
+  const std::uint64_t from = end - std::min<std::uint64_t>(window, end - oldest);
+  if (lines == 0 || from == end) return folder->shard.post([end, done = std::move(done)] { done(end); });
+  read(from, end - from, [=, weak = weak_from_this()](Result<Read> read) {
+    if (!read) return done(tl::unexpected(read.error()));
+    if (const auto start = line_start(read->pieces, end, lines)) return done(*start);
+    if (from == oldest || window >= bytes_max) return done(from);
+    const auto self = weak.lock();  // alive, as the read was done
+    self->find_lines(lines, std::min(bytes_max, window * 8), bytes_max, done);
+  });
+}
+
+}  // namespace oob

@@ -1,0 +1,122 @@
+// LogFile: one console's log file, synchronous and for one thread (the log's Worker): encodes, writes, recovers, reads.
+// All that ConsoleLog does on the shard ends here. What the disk refuses is counted as a gap and marked in the file
+// when the disk takes again; the file is sound (whole elements only) after every call, also after a short write.
+// Limits: markers at most limits::log_marker_every_bytes of output apart, so recovery reads a bounded tail.
+#pragma once
+#include <algorithm>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "server/log/format.h"
+
+namespace oob {
+
+// What a log is given, in order: output, or a marker. A Line marker's `at` is the position from there on.
+struct LogItem {
+  std::uint64_t log_offset = 0;
+  Chunk bytes;
+  std::unique_ptr<LogMarker> marker;  // if no bytes
+  WallTime read_at{};                 // of output
+};
+
+// Collects what a reader gets, in order, whole pieces of at most 64 KB; events between them are told once: those that
+// stand before a byte that no longer fits are left to the next read.
+class LogPieces {
+ public:
+  LogPieces(std::uint64_t from, std::size_t bytes_max) : next_(from), left_(std::max<std::size_t>(1, bytes_max)) {}
+  // False: full; nothing more is wanted. What lies before the wanted offset is passed over.
+  bool output(std::uint64_t log_offset, ByteView bytes);
+  bool marker(const LogMarker& marker);
+  ConsoleLog::Read take();
+  std::uint64_t next() const { return next_; }
+
+ private:
+  bool stop();
+  void seal();
+
+  std::vector<LogPiece> pieces_;
+  Bytes open_;  // the last piece's bytes, still growing
+  std::uint64_t open_offset_ = 0;
+  std::uint64_t next_;
+  std::size_t left_;
+  bool full_ = false;
+};
+
+class LogFile {
+ public:
+  LogFile(std::string path, const Clock& clock);
+  ~LogFile();
+  LogFile(const LogFile&) = delete;
+  LogFile& operator=(const LogFile&) = delete;
+
+  // Opens or makes the file, finds its position, writes a Start marker. A disk that refuses is trouble(), not an error.
+  void open();
+  // Writes items (none: only tries a troubled disk again, at most every limits::log_retry_every).
+  void write(std::span<const LogItem> items);
+  void reopen();  // the file was moved away: begins a new one
+
+  const LogPosition& end() const { return end_; }  // all before it is in the file, or counted as a gap
+  const std::string& trouble() const { return trouble_; }
+  std::uint64_t unlogged_bytes() const { return unlogged_; }
+  std::uint64_t oldest() const { return oldest_; }
+  std::optional<WallTime> last_output() const { return last_output_; }  // found at open()
+
+  // Adds what the file holds from pieces.next() on. False: pieces are full; true: this was all there is.
+  // A part that cannot be read or is no longer there is a gap.
+  Result<bool> read(LogPieces& pieces) const;
+
+ private:
+  bool open_file(std::string why);
+  bool begin_file(LogPosition position, std::string why, const std::string& damage);
+  struct Found;  // what an existing file says
+  Result<Found> recover();
+  static bool found_in_tail(ByteView file, std::size_t from, Found& found);
+  static std::optional<WallTime> last_output_in(ByteView file, bool file_start);
+  bool set_aside(const std::string& reason);
+  bool changed_by_others() const;
+  void encode(const LogItem& item);
+  void encode_bytes(const Chunk& chunk, std::size_t begin, std::size_t bytes);
+  void encode_gap();
+  void put_marker(const LogMarker& marker);
+  void put_scratch(std::size_t begin);
+  bool commit();
+  bool refuse(const std::string& doing);
+  void skip(std::span<const LogItem> items);
+  void close();
+  Result<bool> read_file(LogPieces& pieces, LogPosition& position) const;
+  std::size_t start_of_read(std::uint64_t log_offset) const;
+  Result<Bytes> read_at(std::size_t from, std::size_t bytes) const;
+  std::size_t marker_after(std::size_t from, std::size_t limit, LogMarker& marker) const;
+
+  // Where the file's end is, as far as it was written; the same while items are encoded, taken over by commit().
+  struct Tail {
+    LogPosition position;
+    std::size_t file_bytes = 0;
+    bool mid_line = false;
+    std::size_t output_since_marker = 0;
+    WallTime last_time{};       // of the last Time marker
+    std::size_t marker_at = 0;  // the last marker: where in the file, and of what offset
+    std::uint64_t marker_offset = 0;
+  };
+  struct Segment {  // to be written: a range of scratch_, or of a chunk that is long enough not to be copied
+    const Chunk* chunk;
+    std::size_t begin, bytes;
+  };
+
+  const std::string path_;
+  const Clock& clock_;
+  int fd_ = -1;
+  bool known_ = false;  // the position was read from, or written to, the file
+  Tail tail_, encoding_;
+  std::vector<Segment> segments_;
+  LogPosition end_;  // beyond tail_.position while the disk refuses
+  std::string trouble_;
+  SteadyTime retry_at_{};
+  std::uint64_t unlogged_ = 0, oldest_ = 0;
+  bool unknown_skipped_ = false;  // a gap of unknown size could not be written
+  std::optional<WallTime> last_output_;
+};
+
+}  // namespace oob

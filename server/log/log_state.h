@@ -1,0 +1,76 @@
+// The shard's side of the logs, shared by console_log.cpp and log_folder.cpp only. The LogFile of each log belongs to
+// the worker: the shard never touches it but through jobs, and knows of it what a job's outcome said.
+#pragma once
+#include <deque>
+#include <vector>
+
+#include "server/log/log_file.h"
+
+namespace oob {
+
+using LogBatch = std::vector<LogItem>;
+
+// What the worker tells after each job.
+struct LogOutcome {
+  LogPosition end;
+  std::string trouble;
+  std::uint64_t unlogged_bytes = 0, oldest = 0;
+  static LogOutcome of(const LogFile& file) {
+    return {file.end(), file.trouble(), file.unlogged_bytes(), file.oldest()};
+  }
+};
+
+struct ConsoleLog::State : std::enable_shared_from_this<ConsoleLog::State> {
+  ConsoleLog* owner = nullptr;  // null once destroyed
+  std::shared_ptr<LogFolder::State> folder;
+  std::shared_ptr<LogFile> file;
+  LogPosition position;
+  // Memory that a reader sees behind what the file holds: batches given to the worker and not yet reported, then what
+  // was not yet given. `spare` is an emptied batch, kept for its capacity.
+  struct InFlight {
+    std::shared_ptr<LogBatch> batch;
+    std::size_t cost;
+  };
+  std::deque<InFlight> in_flight;
+  LogBatch pending, spare;
+  std::size_t pending_bytes = 0, pending_cost = 0;  // of `pending`
+  std::size_t waiting_cost = 0;                     // of all; cost: with what keeping them takes
+  bool dirty = false;                               // in the folder's list
+  bool dropping = false;                            // `pending` ends with a gap for what no longer fits
+  std::uint64_t dropped_bytes = 0;
+  std::string slow;  // said while dropping
+  LogOutcome outcome;
+  std::optional<WallTime> last_output;
+
+  bool full(std::size_t cost) const;
+  bool gathered() const;
+  void add(LogItem item);
+  void add_marker(LogEvent::Kind kind, std::optional<std::uint64_t> gap_bytes, std::string text);
+  void drop(std::size_t bytes);
+  void reported(LogOutcome now);  // by a job, on the shard
+  void written();                 // the oldest batch in flight
+  void add_memory(LogPieces& pieces) const;
+  using ReadDone = std::function<void(Result<Read>)>;
+  void read(std::uint64_t log_offset, std::size_t bytes_max, ReadDone done);
+  using FoundLines = std::function<void(Result<std::uint64_t>)>;
+  void find_lines(std::size_t lines, std::size_t window, std::size_t bytes_max, FoundLines done);
+};
+
+struct LogFolder::State : std::enable_shared_from_this<LogFolder::State> {
+  State(Shard& home, std::string folder_path)
+      : shard(home), path(std::move(folder_path)), worker(home), gather(home), retry(home) {}
+  Shard& shard;
+  std::string path;
+  Worker worker;
+  Timer gather, retry;
+  std::vector<ConsoleLog::State*> logs;                   // all
+  std::vector<std::shared_ptr<ConsoleLog::State>> dirty;  // with something pending, or wanting a try
+  std::size_t waiting_cost = 0;
+
+  void mark_dirty(ConsoleLog::State& log);
+  void submit_dirty(bool all);  // all: also of logs that have enough in flight
+  void submit(std::span<const std::shared_ptr<ConsoleLog::State>> logs);
+  void try_again();  // troubled logs
+};
+
+}  // namespace oob

@@ -1,0 +1,112 @@
+// oobd: arguments, signals, start and end. `oobd --foreground --config FILE` runs the server, `oobd check DIR` checks an
+// inventory without one. It does not daemonize: systemd or a shell keeps it.
+#include <getopt.h>
+#include <malloc.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <boost/asio/signal_set.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "common/log.h"
+#include "common/runtime/shard.h"
+#include "common/toml/diagnostics.h"
+#include "server/config/server_config.h"
+#include "server/front/router.h"
+#include "server/inventory/loader.h"
+#include "server/server.h"
+
+namespace {
+
+constexpr const char* kUsage =
+    "usage: oobd [--foreground] [--config FILE]   run the server; FILE defaults to /etc/oob/oobd.toml\n"
+    "       oobd check DIR                        check an inventory folder; exit status 2 if it has errors\n"
+    "       oobd --list-routes | --version | --help\n"
+    "signals: HUP reads the inventory again, USR1 retries lines that are down, USR2 reopens the logs\n";
+
+constexpr int kUsageStatus = 2;
+
+int check(const std::string& folder) {
+  oob::Diagnostics diagnostics;
+  const auto files = oob::read_inventory_folder(folder, diagnostics);
+  const auto inventory = files ? oob::load_inventory(*files, folder, oob::line_kinds(), diagnostics) : nullptr;
+  std::fputs(diagnostics.text().c_str(), stderr);
+  if (!inventory) return kUsageStatus;
+  std::printf("%s: %zu nodes, %zu consoles on %zu agents\n", folder.c_str(), inventory->nodes.size(),
+              inventory->consoles.size(), inventory->agents.size());
+  return 0;
+}
+
+// Each console keeps its log open, each client and agent a socket.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void watch_signals(boost::asio::signal_set& signals, oob::Server& server, oob::Shard& shard) {
+  signals.async_wait([&](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    switch (signal) {
+      case SIGHUP: server.reload(); break;
+      case SIGUSR1: server.retry_lines(); break;
+      case SIGUSR2: server.reopen_logs(); break;
+      default:
+        oob::log_info("server", "stopping", {{"signal", signal}});
+        return server.stop([&shard] { shard.stop(); });
+    }
+    watch_signals(signals, server, shard);
+  });
+}
+
+int run(const std::string& config_path) {
+  oob::Diagnostics diagnostics;
+  const oob::ServerConfig config = oob::load_server_config(config_path, diagnostics);
+  std::fputs(diagnostics.text().c_str(), stderr);
+  if (diagnostics.failed()) return kUsageStatus;
+  oob::log_start("oobd", config.log_level);
+  raise_descriptor_limit();
+  oob::Shard shard;
+  oob::Server server(shard, config);
+  if (const auto started = server.start(); !started) {
+    std::fprintf(stderr, "oobd: %s\n", started.error().message.c_str());
+    return started.error().code == oob::ErrorCode::Usage ? kUsageStatus : 1;
+  }
+  boost::asio::signal_set signals(shard.io(), SIGTERM, SIGINT, SIGHUP);
+  signals.add(SIGUSR1);
+  signals.add(SIGUSR2);
+  watch_signals(signals, server, shard);
+  oob::log_info("server", "ready", {{"version", OOB_VERSION}, {"socket", config.socket}});
+  shard.run();
+  oob::log_info("server", "stopped");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  std::string config_path = "/etc/oob/oobd.toml";
+  const option options[] = {{"config", required_argument, nullptr, 'c'},  {"foreground", no_argument, nullptr, 'f'},
+                            {"list-routes", no_argument, nullptr, 'l'},   {"version", no_argument, nullptr, 'V'},
+                            {"help", no_argument, nullptr, 'h'},          {nullptr, 0, nullptr, 0}};
+  for (int letter = 0; (letter = ::getopt_long(argc, argv, "c:fVh", options, nullptr)) != -1;) {
+    switch (letter) {
+      case 'c': config_path = optarg; break;
+      case 'f': break;  // the only way it runs
+      case 'l': return std::fputs(oob::route_list().c_str(), stdout), 0;
+      case 'V': return std::puts("oobd " OOB_VERSION), 0;
+      case 'h': return std::fputs(kUsage, stdout), 0;
+      default: return std::fputs(kUsage, stderr), kUsageStatus;
+    }
+  }
+  if (optind == argc) return run(config_path);
+  if (std::string(argv[optind]) == "check" && optind + 2 == argc) return check(argv[optind + 1]);
+  std::fputs(kUsage, stderr);
+  return kUsageStatus;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "oobd: %s\n", error.what());
+  return 1;
+}

@@ -1,0 +1,264 @@
+// See server.h.
+#include "server/server.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/nearest.h"
+#include "server/agents/agent_listener.h"
+#include "server/agents/authority.h"
+#include "server/agents/enrolment.h"
+#include "server/database/agents.h"
+#include "server/database/state_folder.h"
+#include "server/front/unix_front.h"
+#include "server/running_inventory.h"
+#include "tunnel.pb.h"
+
+namespace oob {
+
+struct Server::State final : Backend, AgentAssignments {
+  State(Shard& s, ServerConfig c) : shard(s), config(std::move(c)), access(config.access_group) {}
+
+  Shard& shard;
+  const ServerConfig config;
+  Access access;
+  std::unique_ptr<StateFolder> folder;
+  std::unique_ptr<Database> database;
+  std::unique_ptr<Worker> worker;  // the database's thread
+  std::unique_ptr<LogFolder> logs;
+  std::unique_ptr<RunningInventory> inventory;
+  std::unique_ptr<Authority> authority;
+  std::unique_ptr<AgentStore> agent_store;
+  std::unique_ptr<TokenStore> token_store;
+  std::unique_ptr<Enrolment> enrolment;  // on the worker
+  std::unique_ptr<AgentDirectory> directory;
+  std::unique_ptr<AgentListener> listener;
+  std::unique_ptr<UnixFront> front;
+
+  Result<> start();
+  Result<> start_agents();
+
+  // AgentAssignments
+  void assignment(const std::string& agent, wire::Assignment& into) override { inventory->assignment(agent, into); }
+  Console* console_of(const std::string& agent, const std::string& name) override;
+
+  // Backend
+  Result<std::vector<std::string>> select(const std::string& names) override;
+  std::vector<std::string> console_names() override;
+  Console* find_console(const std::string& name) override { return inventory->find(name); }
+  std::optional<ConsoleRow> console_row(const std::string& name) override;
+  std::string near_console(const std::string& name) override;
+  Result<> order_line(const std::string& console, LineOrderKind order) override;
+  void agents(Done<std::vector<AgentRow>> done) override;
+  void enroll(const std::string& agent, const Identity& who, Done<EnrolToken> done) override;
+  void revoke(const std::string& agent, const Identity& who, Done<void> done) override;
+  void inventory_text(Done<InventoryText> done) override { inventory->text(std::move(done)); }
+  void inventory_check(const std::string& dir, Done<InventoryReport> done) override { inventory->check(dir, std::move(done)); }
+  void inventory_plan(Done<InventoryReport> done) override { inventory->plan(std::move(done)); }
+  void inventory_apply(const Identity& who, Done<InventoryReport> done) override {
+    inventory->apply(who.user, "oob inventory apply", std::move(done));
+  }
+
+  AgentRow agent_row(const std::string& name) const;
+  void join(JoinOrder order, std::function<void(Result<Bytes>)> done);
+  template <typename Value>
+  void change_agent(const std::string& agent, std::function<Result<Value>()> change,
+                    std::function<void(Result<Value>)> done);
+};
+
+Server::Server(Shard& shard, ServerConfig config) : state_(std::make_unique<State>(shard, std::move(config))) {}
+Server::~Server() = default;
+Result<> Server::start() { return state_->start(); }
+
+Result<> Server::State::start() {
+  auto opened = StateFolder::open(config.state);
+  if (!opened) return tl::unexpected(opened.error());
+  folder = std::move(*opened);
+  auto base = Database::open(folder->database());
+  if (!base) return tl::unexpected(base.error());
+  database = std::move(*base);
+  worker = std::make_unique<Worker>(shard);
+  logs = std::make_unique<LogFolder>(shard, config.log_folder);
+  directory = std::make_unique<AgentDirectory>(shard, *this);
+  inventory = std::make_unique<RunningInventory>(
+      shard, *worker, *database, *logs, config.inventory,
+      RunningInventory::Events{[this](const std::string& name) { directory->forget_console(name); },
+                               [this] { directory->reassign(); }});
+  if (auto started = inventory->start(); !started) return started;
+  if (auto started = start_agents(); !started) return started;
+  front = std::make_unique<UnixFront>(shard, *this, access);
+  return front->listen(config.socket);
+}
+
+Result<> Server::State::start_agents() {
+  auto loaded = Authority::open(folder->authority(), shard.clock());
+  if (!loaded) return tl::unexpected(loaded.error());
+  authority = std::move(*loaded);
+  agent_store = std::make_unique<AgentStore>(*database);
+  token_store = std::make_unique<TokenStore>(*database);
+  auto records = agent_store->list();
+  if (!records) return tl::unexpected(records.error());
+  directory->set_records(std::move(*records));
+  enrolment = std::make_unique<Enrolment>(*authority, *agent_store, *token_store, shard.clock());
+
+  std::set<unsigned> local_uids = {0, ::geteuid()};
+  if (!config.agents_local_user.empty()) {
+    const passwd* user = ::getpwnam(config.agents_local_user.c_str());
+    if (user == nullptr) {
+      return fail(ErrorCode::Usage, "[agents] local-user: no user \"" + config.agents_local_user + "\" on this machine");
+    }
+    local_uids.insert(user->pw_uid);
+  }
+  const auto enrol = [this](JoinOrder order, std::function<void(Result<Bytes>)> done) { join(std::move(order), std::move(done)); };
+  listener = std::make_unique<AgentListener>(shard, *directory, authority->tls(), enrol, std::move(local_uids));
+  if (auto listening = listener->listen_unix(config.agents_socket); !listening) return listening;
+  if (config.agents_listen.empty()) return {};
+  if (auto listening = listener->listen_tls(config.agents_listen); !listening) return listening;
+  log_info("server", "agents dial in here", {{"address", listener->tls_address()}, {"socket", config.agents_socket}});
+  return {};
+}
+
+void Server::reload() {
+  state_->inventory->apply("oobd", "SIGHUP", [](Result<InventoryReport> report) {
+    if (!report) return log_error("inventory", "not applied: " + report.error().message);
+    for (const auto& problem : report->problems) {
+      problem.is_error ? log_error("inventory", problem.text) : log_warning("inventory", problem.text);
+    }
+  });
+}
+
+void Server::retry_lines() {
+  for (const auto& [name, console] : state_->inventory->consoles()) {
+    if (console->state().line == ConsoleState::Line::Down) (void)state_->order_line(name, LineOrderKind::Retry);
+  }
+}
+
+void Server::reopen_logs() { state_->logs->reopen(); }
+
+void Server::stop(std::function<void()> done) {
+  state_->front.reset();
+  state_->listener.reset();
+  state_->logs->flush(std::move(done));
+}
+
+Console* Server::State::console_of(const std::string& agent, const std::string& name) {
+  const ConsoleEntry* entry = inventory->inventory().find_console(name);
+  return entry != nullptr && entry->agent == agent ? inventory->find(name) : nullptr;
+}
+
+// --- consoles ---
+
+Result<std::vector<std::string>> Server::State::select(const std::string& names) {
+  return select_names(names, ConsoleNames(inventory->snapshot()));
+}
+
+std::vector<std::string> Server::State::console_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, console] : inventory->consoles()) names.push_back(name);
+  return names;
+}
+
+std::optional<ConsoleRow> Server::State::console_row(const std::string& name) {
+  const ConsoleEntry* entry = inventory->inventory().find_console(name);
+  if (entry == nullptr) return std::nullopt;
+  return ConsoleRow{entry->name, entry->node, entry->agent, entry->line.kind, directory->connected(entry->agent),
+                    {entry->labels.begin(), entry->labels.end()}};
+}
+
+std::string Server::State::near_console(const std::string& name) { return nearest_of(name, console_names()).value_or(""); }
+
+Result<> Server::State::order_line(const std::string& console, LineOrderKind order) {
+  const ConsoleEntry* entry = inventory->inventory().find_console(console);
+  if (entry == nullptr) return fail(ErrorCode::NotFound, "no console \"" + console + "\"");
+  const int kind = order == LineOrderKind::Retry  ? wire::LineOrder::RETRY
+                   : order == LineOrderKind::Down ? wire::LineOrder::DOWN
+                                                  : wire::LineOrder::UP;
+  return directory->order(entry->agent, console, kind);
+}
+
+// --- agents ---
+
+AgentRow Server::State::agent_row(const std::string& name) const {
+  const AgentDirectory::Row from = directory->row(name);
+  AgentRow row;
+  row.name = name;
+  row.consoles = inventory->inventory().consoles_of(name).size();
+  if (from.record != nullptr && from.record->not_after_wall_ms != 0) {
+    row.certificate_until = WallTime(Duration(from.record->not_after_wall_ms));
+  }
+  if (from.link != nullptr) {
+    row.state = AgentRow::State::Connected;
+    row.detail = from.link->peer().address;
+    row.since = from.link->since();
+    row.version = from.link->version();
+    return row;
+  }
+  row.detail = from.last_reason;
+  if (from.last_seen != WallTime{}) row.since = from.last_seen;
+  if (from.record != nullptr && from.record->revoked_wall_ms != 0) {
+    row.state = AgentRow::State::Revoked;
+  } else if (from.record != nullptr || name == "local") {
+    row.state = AgentRow::State::Away;
+  } else {
+    row.detail = "run `oob agent enroll " + name + "`";
+  }
+  return row;
+}
+
+void Server::State::agents(Done<std::vector<AgentRow>> done) {
+  std::set<std::string> names;
+  for (const auto& [name, entry] : inventory->inventory().agents) names.insert(name);
+  for (const std::string& name : directory->names()) names.insert(name);
+  std::vector<AgentRow> rows;
+  for (const std::string& name : names) rows.push_back(agent_row(name));
+  done(std::move(rows));
+}
+
+// Runs what blocks on the Worker, then brings the agent's record as it is now to the directory.
+template <typename Value>
+void Server::State::change_agent(const std::string& agent, std::function<Result<Value>()> change,
+                                 std::function<void(Result<Value>)> done) {
+  auto outcome = std::make_shared<Result<Value>>(fail(ErrorCode::Internal, "not tried"));
+  auto record = std::make_shared<std::optional<AgentRecord>>();
+  worker->run(
+      [this, agent, change = std::move(change), outcome, record] {
+        *outcome = change();
+        if (auto found = agent_store->find(agent); found) *record = std::move(*found);
+      },
+      [this, outcome, record, done = std::move(done)] {
+        if (*record) directory->record_changed(std::move(**record));
+        done(std::move(*outcome));
+      });
+}
+
+void Server::State::join(JoinOrder order, std::function<void(Result<Bytes>)> done) {
+  const std::string agent = order.name;
+  auto held = std::make_shared<JoinOrder>(std::move(order));
+  change_agent<Bytes>(agent, [this, held] { return enrolment->enrol(*held); }, std::move(done));
+}
+
+void Server::State::enroll(const std::string& agent, const Identity& who, Done<EnrolToken> done) {
+  log_info("agents", "a token is made", {{"agent", agent}, {"by", who.user}});
+  const WallTime expires = shard.clock().wall() + limits::token_life;
+  change_agent<EnrolToken>(
+      agent,
+      [this, agent, expires]() -> Result<EnrolToken> {
+        auto token = enrolment->create_token(agent);
+        if (!token) return tl::unexpected(token.error());
+        return EnrolToken{std::string(token->reveal()), expires};
+      },
+      std::move(done));
+}
+
+void Server::State::revoke(const std::string& agent, const Identity& who, Done<void> done) {
+  log_warning("agents", "revoked", {{"agent", agent}, {"by", who.user}});
+  const std::int64_t now = wall_ms(shard.clock().wall());
+  change_agent<void>(agent, [this, agent, now] { return agent_store->revoke(agent, now); }, std::move(done));
+}
+
+}  // namespace oob

@@ -1,0 +1,99 @@
+// Promises of the table of kinds: what the checker refuses, and that each key is documented.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "agents/lines/line.h"
+#include "agents/lines/settings.h"
+
+namespace oob {
+namespace {
+
+// What is wrong with a line, as "key: message"; empty if nothing is.
+std::string wrong(const LineConfig& config) {
+  std::string key;
+  const auto good = find_line_kind(config.kind)->check(config, key);
+  return good ? "" : key + ": " + good.error().message;
+}
+testing::AssertionResult says(const std::string& text, std::string_view key, std::string_view part) {
+  if (text.starts_with(std::string(key) + ": ") && text.find(part) != std::string::npos) {
+    return testing::AssertionSuccess();
+  }
+  return testing::AssertionFailure() << text;
+}
+
+TEST(LineKinds, are_found_by_name) {
+  for (const char* name : {"exec", "tcp", "test", "unix"}) {
+    ASSERT_NE(find_line_kind(name), nullptr);
+    EXPECT_EQ(find_line_kind(name)->name, name);
+  }
+  EXPECT_EQ(find_line_kind("tests"), nullptr);
+}
+
+TEST(LineKinds, each_kind_and_key_has_its_place_in_the_document) {
+  std::ifstream file(std::string(__FILE__).substr(0, std::string(__FILE__).rfind("/tests/")) + "/docs/LINES.md");
+  std::stringstream all;
+  all << file.rdbuf();
+  const std::string text = all.str();
+  for (const auto& kind : line_kinds()) {
+    const auto chapter = text.find("\n## `" + std::string(kind.name) + "`");
+    ASSERT_NE(chapter, std::string::npos) << kind.name;
+    const std::string body = text.substr(chapter + 1, text.find("\n## ", chapter + 1) - chapter - 1);
+    for (const auto& key : kind.keys) {
+      EXPECT_NE(body.find("| `" + std::string(key.name) + "` |"), std::string::npos) << kind.name << " " << key.name;
+      EXPECT_FALSE(key.doc.empty());
+    }
+  }
+}
+
+TEST(LineKinds, a_cleartext_line_beyond_loopback_has_to_be_asked_for) {
+  const auto tcp = [](std::string address, std::map<std::string, std::string> more = {}) {
+    more["address"] = std::move(address);
+    return wrong({"web01", "tcp", more, {}});
+  };
+  EXPECT_EQ(tcp("127.0.0.1:7001"), "");
+  EXPECT_EQ(tcp("[::1]:7001"), "");
+  EXPECT_EQ(tcp("localhost:7001"), "");
+  EXPECT_TRUE(says(tcp("10.9.0.12:7001"), "address", "insecure = true"));
+  EXPECT_TRUE(says(tcp("127.evil.example:7001"), "address", "insecure = true"));
+  EXPECT_EQ(tcp("10.9.0.12:7001", {{"insecure", "true"}}), "");
+  EXPECT_TRUE(says(tcp("10.9.0.12:7001", {{"insecure", "false"}}), "address", "insecure = true"));
+  EXPECT_TRUE(says(tcp("10.9.0.12", {{"insecure", "true"}}), "address", "port is missing"));
+  EXPECT_TRUE(says(tcp("127.0.0.1:00"), "address", "cannot be 0"));
+}
+
+TEST(LineKinds, an_exec_line_names_its_program_by_absolute_path) {
+  const auto exec = [](std::vector<std::string> argv, std::map<std::string, std::string> settings = {}) {
+    return wrong({"web01", "exec", std::move(settings), std::move(argv)});
+  };
+  EXPECT_EQ(exec({"/bin/bash", "-l"}, {{"user", "nobody"}, {"term", "xterm-256color"}}), "");
+  EXPECT_TRUE(says(exec({}), "command", "empty"));
+  EXPECT_TRUE(says(exec({"bash"}), "command", "absolute"));
+  EXPECT_TRUE(says(exec({"/bin/bash", std::string("a\0b", 3)}), "command", "NUL"));
+  EXPECT_TRUE(says(exec({"/bin/bash"}, {{"user", "a b"}}), "user", "letters"));
+  EXPECT_TRUE(says(exec({"/bin/bash"}, {{"term", "x\nLD_PRELOAD=/tmp/x"}}), "term", "letters"));
+}
+
+TEST(LineKinds, a_unix_line_names_a_socket_that_can_exist) {
+  EXPECT_EQ(wrong({"vm", "unix", {{"path", "/run/vm/a.sock"}}, {}}), "");
+  EXPECT_TRUE(says(wrong({"vm", "unix", {{"path", "vm.sock"}}, {}}), "path", "absolute"));
+  EXPECT_TRUE(says(wrong({"vm", "unix", {{"path", "/" + std::string(200, 'x')}}, {}}), "path", "107 bytes"));
+}
+
+TEST(LineKinds, a_test_line_has_one_speed) {
+  EXPECT_EQ(wrong({"t", "test", {}, {}}), "");
+  EXPECT_TRUE(says(wrong({"t", "test", {{"flood", "true"}, {"rate", "5"}}, {}}), "flood", "exclude"));
+  EXPECT_TRUE(says(wrong({"t", "test", {{"lines", "5"}}, {}}), "lines", "rate or flood"));
+}
+
+TEST(LineKinds, a_number_that_the_server_should_not_have_let_through_is_replaced_by_the_default) {
+  const LineKey key{"rows", LineKey::Type::Integer, false, "", 1, 500};
+  for (const char* text : {"0", "501", "-3", "", "12x", "99999999999999999999"}) {
+    EXPECT_EQ(integer_setting({"t", "exec", {{"rows", text}}, {}}, key, 24), 24) << text;
+  }
+  EXPECT_EQ(integer_setting({"t", "exec", {{"rows", "500"}}, {}}, key, 24), 500);
+}
+
+}  // namespace
+}  // namespace oob

@@ -1,0 +1,97 @@
+// A server of two real consoles (a, b) on a real log folder, for the front's tests; agents and inventory are canned.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "server/front/backend.h"
+
+namespace oob {
+
+inline std::vector<std::string> schema_lines(const std::string& file) {
+  const auto path = std::filesystem::path(__FILE__).parent_path() / "../../../../schema" / file;
+  std::ifstream in(path);
+  EXPECT_TRUE(in) << path;
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+struct TestFolder {
+  TestFolder() {
+    char name[] = "/tmp/oob-front-XXXXXX";
+    path = mkdtemp(name);
+  }
+  ~TestFolder() { std::filesystem::remove_all(path); }
+  std::string path;
+};
+
+class TestBackend final : public Backend {
+ public:
+  explicit TestBackend(Shard& shard) : logs(shard, folder.path + "/log") {
+    for (const std::string name : {"a", "b"}) {
+      auto log = ConsoleLog::open(logs, name);
+      EXPECT_TRUE(log) << log.error().message;
+      consoles[name] = std::make_unique<Console>(shard, name, std::move(*log));
+    }
+  }
+
+  Result<std::vector<std::string>> select(const std::string& names) override {
+    if (!consoles.contains(names)) return fail(ErrorCode::NotFound, "no console \"" + names + "\"");
+    return std::vector<std::string>{names};
+  }
+  std::vector<std::string> console_names() override { return {"a", "b"}; }
+  Console* find_console(const std::string& name) override {
+    const auto found = consoles.find(name);
+    return found == consoles.end() ? nullptr : found->second.get();
+  }
+  std::optional<ConsoleRow> console_row(const std::string& name) override {
+    if (!consoles.contains(name)) return std::nullopt;
+    return ConsoleRow{name, "node-" + name, "rack1", "test", true, {{"role", "web"}}};
+  }
+  std::string near_console(const std::string& name) override { return name == "aa" ? "a" : ""; }
+  Result<> order_line(const std::string& console, LineOrderKind order) override {
+    orders.push_back(console + " " + std::to_string(static_cast<int>(order)));
+    return {};
+  }
+  void agents(Done<std::vector<AgentRow>> done) override {
+    done(std::vector<AgentRow>{{"rack1", AgentRow::State::Connected, "127.0.0.1", WallTime{}, "0.1.0", WallTime{}, 2}});
+  }
+  void enroll(const std::string& agent, const Identity&, Done<EnrolToken> done) override {
+    orders.push_back("enroll " + agent);
+    done(EnrolToken{"secret", WallTime{}});
+  }
+  void revoke(const std::string& agent, const Identity& who, Done<void> done) override {
+    orders.push_back("revoke " + agent + " by " + who.user);
+    done({});
+  }
+  void inventory_text(Done<InventoryText> done) override {
+    done(InventoryText{3, WallTime{}, "alice", {{"web.toml", "[node.a]\n"}}});
+  }
+  void inventory_check(const std::string& dir, Done<InventoryReport> done) override {
+    orders.push_back("check " + dir);
+    done(report);
+  }
+  void inventory_plan(Done<InventoryReport> done) override { done(report); }
+  void inventory_apply(const Identity&, Done<InventoryReport> done) override { done(report); }
+
+  TestFolder folder;
+  LogFolder logs;
+  std::map<std::string, std::unique_ptr<Console>> consoles;
+  std::vector<std::string> orders;
+  InventoryReport report{3, {}, {{InventoryChange::Kind::Add, "c", "line test"}}};
+};
+
+template <typename Condition>
+bool run_until(Shard& shard, Condition condition) {
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!condition() && std::chrono::steady_clock::now() < give_up) {
+    shard.io().run_one_for(std::chrono::milliseconds(50));
+  }
+  return condition();
+}
+
+}  // namespace oob

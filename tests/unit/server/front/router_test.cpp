@@ -1,0 +1,195 @@
+// The API's routes: held against schema/rest.openapi.yaml, and nothing runs before the access check.
+#include "server/front/router.h"
+
+#include "common/json/json.h"
+#include "server/front/rows.h"
+#include "tests/unit/server/front/backend_for_test.h"
+
+namespace oob {
+namespace {
+
+struct Api : ::testing::Test {
+  Shard shard;
+  TestBackend backend{shard};
+  Access access{"oob", 900};
+  Router router{backend, access};
+  Identity alice{"alice", 1000, {"oob"}, "local"};
+  Identity bob{"bob", 1001, {}, "local"};
+
+  HttpResponse ask(const Identity& who, const std::string& method, const std::string& target,
+                   const std::string& body = "") {
+    HttpRequest request{method, "", {}, body};
+    EXPECT_TRUE(parse_target(target, request));
+    std::optional<HttpResponse> answer;
+    router.run(who, request, [&](HttpResponse a) { answer = std::move(a); });
+    EXPECT_TRUE(run_until(shard, [&] { return answer.has_value(); })) << target;
+    return answer.value_or(HttpResponse{});
+  }
+  json::value get(const std::string& target) {
+    const HttpResponse answer = ask(alice, "GET", target);
+    EXPECT_EQ(answer.status, 200u) << answer.body;
+    return json::parse(answer.body);
+  }
+  std::string error(const HttpResponse& answer) { return error_of(answer).message; }
+  void say(const std::string& name, const std::string& text) {
+    Console& console = *backend.consoles.at(name);
+    console.line_opened(1, console.log().position().line_offset);
+    console.line_output(console.log().position().line_offset, WallTime{}, as_bytes(text));
+  }
+};
+
+std::set<std::string> keys_of(const json::object& object) {
+  std::set<std::string> keys;
+  for (const auto& entry : object) keys.emplace(entry.key());
+  return keys;
+}
+
+// The property names of one of the schema's components, read line by line.
+std::set<std::string> schema_keys(const std::string& component) {
+  std::set<std::string> keys;
+  bool inside = false, properties = false;
+  for (const std::string& line : schema_lines("rest.openapi.yaml")) {
+    const std::size_t indent = line.find_first_not_of(' ');
+    if (indent == std::string::npos) continue;
+    const std::string word = line.substr(indent, line.find(':') - indent);
+    if (indent == 4) inside = word == component, properties = false;
+    if (inside && indent == 6) properties = word == "properties";
+    if (inside && properties && indent == 8) keys.insert(word);
+  }
+  EXPECT_FALSE(keys.empty()) << component;
+  return keys;
+}
+
+TEST(Routes, are_those_of_the_schema_and_no_others) {
+  std::set<std::string> described, served;
+  std::string path;
+  for (const std::string& line : schema_lines("rest.openapi.yaml")) {
+    if (line.starts_with("  /")) path = line.substr(2, line.rfind(':') - 2);
+    for (const std::string method : {"get", "post", "put", "delete", "patch"}) {
+      if (line == "    " + method + ":") described.insert((method == "get" ? "GET " : "POST ") + path);
+    }
+  }
+  std::istringstream list(route_list());
+  for (std::string line; std::getline(list, line);) served.insert(line);
+  EXPECT_EQ(described, served);
+}
+
+TEST_F(Api, a_stranger_gets_403_in_words_everywhere_and_nothing_is_done) {
+  for (const Route& route : rest_routes()) {
+    std::string path(route.pattern);
+    if (const auto at = path.find("{name}"); at != std::string::npos) path.replace(at, 6, "a");
+    const HttpResponse answer = ask(bob, std::string(route.method), path);
+    EXPECT_EQ(answer.status, 403u) << path;
+    EXPECT_NE(error(answer).find("group oob"), std::string::npos);
+  }
+  EXPECT_EQ(ask(bob, "GET", "/v1/nothing").status, 403u);
+  EXPECT_EQ(router.admit_upgrade(bob, {"GET", "/v1/stream", {}, ""}).status, 403u);
+  EXPECT_TRUE(backend.orders.empty());
+}
+
+TEST_F(Api, unknown_paths_and_wrong_methods_are_told_apart) {
+  EXPECT_EQ(ask(alice, "GET", "/v2").status, 404u);
+  EXPECT_EQ(ask(alice, "GET", "/v1/consoles/").status, 404u);
+  EXPECT_EQ(ask(alice, "GET", "/v1/consoles/a%2Flog").status, 200u);  // decoded before it is looked up
+  EXPECT_EQ(ask(alice, "GET", "/v1/consoles/a/x/log").status, 404u);
+  const HttpResponse wrong = ask(alice, "DELETE", "/v1/consoles/a");
+  EXPECT_EQ(wrong.status, 405u);
+  EXPECT_NE(error(wrong).find("GET"), std::string::npos);
+}
+
+TEST_F(Api, only_the_stream_upgrades) {
+  EXPECT_EQ(router.admit_upgrade(alice, {"GET", "/v1/stream", {}, ""}).status, 101u);
+  EXPECT_EQ(router.admit_upgrade(alice, {"GET", "/v1/version", {}, ""}).status, 400u);
+  EXPECT_EQ(ask(alice, "GET", "/v1/stream").status, 426u);
+}
+
+TEST_F(Api, a_version_says_who_one_is) {
+  const json::value version = get("/v1/version");
+  EXPECT_EQ(version.at("user"), "alice");
+  EXPECT_EQ(keys_of(version.as_object()), schema_keys("Version"));
+}
+
+TEST_F(Api, consoles_have_the_fields_of_the_schema) {
+  say("a", "hello\n");
+  backend.consoles.at("a")->line_state(true, "127.0.0.1:1", WallTime{}, 4711);
+  EXPECT_EQ(get("/v1/consoles").at("consoles").as_array().size(), 2u);
+  const json::value one = get("/v1/consoles/a");
+  EXPECT_EQ(keys_of(one.as_object()), schema_keys("Console"));
+  EXPECT_EQ(one.at("name"), "a");
+  EXPECT_EQ(one.at("bytes_in").to_number<int>(), 6);
+  EXPECT_EQ(get("/v1/consoles?names=b").at("consoles").at(0).at("name"), "b");
+  EXPECT_EQ(ask(alice, "GET", "/v1/consoles?names=zz").status, 404u);
+  const HttpResponse near = ask(alice, "GET", "/v1/consoles/aa");
+  EXPECT_EQ(near.status, 404u);
+  EXPECT_NE(error(near).find("did you mean \"a\"?"), std::string::npos);
+}
+
+TEST_F(Api, a_session_row_has_the_fields_of_the_schema) {
+  const SessionRow row{7, "alice", "local", SessionMode::Writer, WallTime{}, WallTime{}};
+  EXPECT_EQ(keys_of(session_json("a", row)), schema_keys("Session"));
+  EXPECT_EQ(get("/v1/sessions").at("sessions").as_array().size(), 0u);
+}
+
+TEST_F(Api, a_log_is_read_by_lines_and_by_offset_to_its_end) {
+  say("a", "one\ntwo\nthree\n");
+  const auto text_of = [](const json::value& log) {
+    std::string text;
+    for (const json::value& piece : log.at("pieces").as_array()) {
+      if (piece.as_object().contains("data")) text += piece.at("data").as_string();
+    }
+    return text;
+  };
+  const json::value log = get("/v1/consoles/a/log?lines=1");
+  EXPECT_EQ(text_of(log), "dGhyZWUK");  // "three\n"
+  EXPECT_EQ(log.at("next"), log.at("end"));
+  const std::set<std::string> keys = keys_of(log.as_object());
+  EXPECT_EQ(keys, schema_keys("Log"));
+  const json::value part = get("/v1/consoles/a/log?from=4&max=3");
+  EXPECT_EQ(text_of(part), "dHdv");  // "two"
+  EXPECT_EQ(part.at("next").to_number<int>(), 7);
+}
+
+TEST_F(Api, numbers_in_a_query_have_to_be_numbers) {
+  for (const std::string query : {"lines=x", "from=-1", "max=1x", "max=0", "lines=99999999999999999999"}) {
+    EXPECT_EQ(ask(alice, "GET", "/v1/consoles/a/log?" + query).status, 400u) << query;
+  }
+}
+
+TEST_F(Api, orders_reach_the_line_and_the_agent) {
+  EXPECT_EQ(ask(alice, "POST", "/v1/consoles/a/retry").status, 200u);
+  EXPECT_EQ(ask(alice, "POST", "/v1/consoles/a/down").status, 200u);
+  EXPECT_EQ(ask(alice, "POST", "/v1/consoles/a/up").status, 200u);
+  EXPECT_EQ(ask(alice, "POST", "/v1/consoles/zz/up").status, 404u);
+  EXPECT_EQ(ask(alice, "POST", "/v1/agents/rack9/revoke").status, 200u);
+  const HttpResponse token = ask(alice, "POST", "/v1/agents/rack9/enroll");
+  EXPECT_EQ(keys_of(json::parse(token.body).as_object()), schema_keys("Token"));
+  EXPECT_EQ(backend.orders, (std::vector<std::string>{"a 0", "a 1", "a 2", "revoke rack9 by alice", "enroll rack9"}));
+}
+
+TEST_F(Api, agents_and_inventory_have_the_fields_of_the_schema) {
+  EXPECT_EQ(keys_of(get("/v1/agents").at("agents").at(0).as_object()), schema_keys("Agent"));
+  EXPECT_EQ(keys_of(get("/v1/inventory").as_object()), schema_keys("Inventory"));
+  const HttpResponse plan = ask(alice, "POST", "/v1/inventory/plan");
+  EXPECT_EQ(keys_of(json::parse(plan.body).as_object()), schema_keys("Report"));
+}
+
+TEST_F(Api, an_inventory_with_errors_is_refused_with_all_of_them) {
+  backend.report.problems = {{true, "a.toml:1:1: error: x"}, {false, "a.toml:2:1: warning: y"}};
+  const HttpResponse answer = ask(alice, "POST", "/v1/inventory/apply");
+  EXPECT_EQ(answer.status, 400u);
+  const json::value body = json::parse(answer.body);
+  EXPECT_EQ(body.at("errors").to_number<int>(), 1);
+  EXPECT_EQ(body.at("problems").as_array().size(), 2u);
+  EXPECT_EQ(error(answer), "the inventory has 1 error; nothing was changed");
+  EXPECT_EQ(ask(alice, "POST", "/v1/inventory/check").status, 200u);  // finding errors is what it is for
+}
+
+TEST_F(Api, a_folder_to_check_has_to_be_absolute) {
+  EXPECT_EQ(ask(alice, "POST", "/v1/inventory/check", R"({"dir":"etc"})").status, 400u);
+  EXPECT_EQ(ask(alice, "POST", "/v1/inventory/check", "[]").status, 400u);
+  EXPECT_EQ(ask(alice, "POST", "/v1/inventory/check", R"({"dir":"/etc/x"})").status, 200u);
+  EXPECT_EQ(backend.orders, std::vector<std::string>{"check /etc/x"});
+}
+
+}  // namespace
+}  // namespace oob
