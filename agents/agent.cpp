@@ -85,7 +85,8 @@ void Agent::apply(const wire::Assignment& assignment) {
       lines_.erase(name);
       continue;
     }
-    line.host = std::make_unique<LineHost>(shard_, config, std::move(*store), config_.policy, static_cast<LineHostEvents&>(*this));
+    line.host = std::make_unique<LineHost>(shard_, config, std::move(*store), config_.policy,
+                                           static_cast<LineHostEvents&>(*this));
     line.host->server_here(linked_);
     line.host->start();
   }
@@ -169,7 +170,7 @@ Agent::HostedLine* Agent::find(std::uint32_t id) {
 void Agent::acknowledged(const wire::LogAck& ack) {
   HostedLine* line = find(ack.id());
   if (line == nullptr) return;
-  line->host->acknowledged(ack.incarnation(), ack.offset());
+  line->host->acknowledged(ack.incarnation(), ack.offset(), ack.event());
   if (line->leaving) gone_if_drained(std::string(line->host->config().name), false);
 }
 
@@ -177,10 +178,17 @@ void Agent::ordered(const wire::LineOrder& order) {
   HostedLine* line = find(order.id());
   if (line == nullptr || line->leaving) return;
   switch (order.kind()) {
-    case wire::LineOrder::RETRY: line->host->retry(); break;
-    case wire::LineOrder::DOWN: line->host->down(); break;
-    case wire::LineOrder::UP: line->host->up(); break;
-    default: break;
+    case wire::LineOrder::RETRY:
+      line->host->retry();
+      break;
+    case wire::LineOrder::DOWN:
+      line->host->down();
+      break;
+    case wire::LineOrder::UP:
+      line->host->up();
+      break;
+    default:
+      break;
   }
 }
 

@@ -16,12 +16,18 @@ constexpr std::size_t kEventTextBytesMax = 1024;
 
 wire::LineEvent::Kind wire_kind(RingRecord::Kind kind) {
   switch (kind) {
-    case RingRecord::Kind::Up: return wire::LineEvent::UP;
-    case RingRecord::Kind::Down: return wire::LineEvent::DOWN;
-    case RingRecord::Kind::Lost: return wire::LineEvent::LOST;
-    case RingRecord::Kind::Unknown: return wire::LineEvent::UNKNOWN;
-    case RingRecord::Kind::Break: return wire::LineEvent::BREAK;
-    case RingRecord::Kind::Data: break;
+    case RingRecord::Kind::Up:
+      return wire::LineEvent::UP;
+    case RingRecord::Kind::Down:
+      return wire::LineEvent::DOWN;
+    case RingRecord::Kind::Lost:
+      return wire::LineEvent::LOST;
+    case RingRecord::Kind::Unknown:
+      return wire::LineEvent::UNKNOWN;
+    case RingRecord::Kind::Break:
+      return wire::LineEvent::BREAK;
+    case RingRecord::Kind::Data:
+      break;
   }
   return wire::LineEvent::NONE;
 }
@@ -55,12 +61,15 @@ Result<> ConsoleStream::stream_message(ByteView bytes) {
       line_.input(input.session(), input.sequence(), SteadyTime(Duration(input.deadline_ms())), as_bytes(input.data()));
       break;
     }
-    case wire::ToLine::kFlush: line_.flush_input(message.flush().session()); break;
+    case wire::ToLine::kFlush:
+      line_.flush_input(message.flush().session());
+      break;
     case wire::ToLine::kBrk:
       line_.send_break(message.brk().session(), message.brk().sequence(),
                        Duration(std::min<std::uint32_t>(message.brk().duration_ms(), 10'000)));
       break;
-    case wire::ToLine::BODY_NOT_SET: break;  // of a newer peer
+    case wire::ToLine::BODY_NOT_SET:
+      break;  // of a newer peer
   }
   return {};
 }
@@ -96,6 +105,7 @@ bool ConsoleStream::queue_event(const RingRecord& record) {
   event.set_offset(record.offset);
   event.set_wall_ms(record.wall_ms);
   event.set_bytes(record.lost_bytes);
+  event.set_sequence(record.sequence);
   event.set_text(std::string(as_text(record.payload.first(std::min(record.payload.size(), kEventTextBytesMax)))));
   return answers_.push(message);
 }
@@ -125,9 +135,9 @@ std::size_t ConsoleStream::fill_output(MutableBytes into) {
   const std::uint64_t offset = first->offset;
   const std::int64_t wall = first->wall_ms;
   std::size_t size = 0;
-  for (auto record = first; record && record->kind == RingRecord::Kind::Data && size < room.size() &&
-                            record->offset == offset + size &&
-                            record->wall_ms - wall <= limits::log_gather_time / std::chrono::milliseconds(1);
+  for (auto record = first;
+       record && record->kind == RingRecord::Kind::Data && size < room.size() && record->offset == offset + size &&
+       record->wall_ms - wall <= limits::log_gather_time / std::chrono::milliseconds(1);
        record = store.read(*cursor_)) {
     const std::size_t take = std::min(record->payload.size(), room.size() - size);
     std::copy_n(record->payload.begin(), take, room.begin() + std::ptrdiff_t(size));

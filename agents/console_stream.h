@@ -18,7 +18,9 @@ class ConsoleStream final : public StreamOwner {
   ~ConsoleStream() override;
 
   LineHost& line() { return line_; }
-  void has_output() { if (cursor_) mux_.wake(id_); }
+  void has_output() {
+    if (cursor_) mux_.wake(id_);
+  }
   void input_done(const InputQueue::Fate& fate);
 
  private:

@@ -1,7 +1,6 @@
 // See input_queue.h.
 #include "agents/input_queue.h"
 
-
 #include <algorithm>
 #include <utility>
 

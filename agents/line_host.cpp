@@ -50,7 +50,8 @@ void LineHost::attempt() {
   stopped_ = false;
   if (const auto permitted = policy_.permits(config_); !permitted) return line_down(permitted.error().message);
   const LineKind* kind = find_line_kind(config_.kind);
-  if (kind == nullptr) return line_down("this agent knows no line kind \"" + config_.kind + "\"; it is older than the server");
+  if (kind == nullptr)
+    return line_down("this agent knows no line kind \"" + config_.kind + "\"; it is older than the server");
   reading_ = true;
   driver_ = kind->make(shard_, config_, *this);
   driver_->start();
@@ -131,8 +132,11 @@ void LineHost::send_break(std::uint64_t session, std::uint64_t sequence, Duratio
   if (!input_.is_new(session, sequence)) return;
   InputQueue::Fate fate{session, sequence, 0, state_.up ? "" : why_down()};
   if (state_.up) {
-    if (const auto sent = driver_->send_break(duration); !sent) fate.refused = sent.error().message;
-    else store_->append_event(RingRecord::Kind::Break, std::to_string(duration.count()) + " ms", wall_ms(shard_.clock().wall()));
+    if (const auto sent = driver_->send_break(duration); !sent)
+      fate.refused = sent.error().message;
+    else
+      store_->append_event(RingRecord::Kind::Break, std::to_string(duration.count()) + " ms",
+                           wall_ms(shard_.clock().wall()));
     events_.line_has_output(*this);
   }
   events_.line_input_done(*this, fate);
@@ -154,8 +158,9 @@ void LineHost::server_here(bool here) {
   throttle();
 }
 
-void LineHost::acknowledged(std::uint64_t incarnation, std::uint64_t offset) {
-  store_->release(incarnation, offset);
+void LineHost::acknowledged(std::uint64_t incarnation, std::uint64_t offset, std::uint64_t event) {
+  store_->release(incarnation, offset, event);
+  store_->trim();
   throttle();
 }
 

@@ -58,7 +58,7 @@ class LineHost final : private LineEvents {
   // that says more than is taken is not read for a while, and the kernel's flow control acts.
   void server_here(bool here);
   // oobd has logged everything before this.
-  void acknowledged(std::uint64_t incarnation, std::uint64_t offset);
+  void acknowledged(std::uint64_t incarnation, std::uint64_t offset, std::uint64_t event);
 
  private:
   void line_up(std::string detail, int pid) override;
@@ -85,7 +85,7 @@ class LineHost final : private LineEvents {
   std::minstd_rand random_;
   unsigned failures_ = 0;
   SteadyTime up_since_{};
-  bool stopped_ = false;     // by an order, or for good
+  bool stopped_ = false;  // by an order, or for good
   bool server_here_ = false;
   bool reading_ = true;
   std::string last_logged_;  // last "down" that stands in the store: a storm of the same is told once

@@ -27,10 +27,10 @@ LineStore::LineStore(Ring ring, std::string spool_path)
   });
 }
 
-void LineStore::release(std::uint64_t incarnation, std::uint64_t offset) {
+void LineStore::release(std::uint64_t incarnation, std::uint64_t offset, std::uint64_t event_sequence) {
   if (incarnation != ring_.incarnation()) return;
   spool_.release(offset);
-  ring_.release(offset);
+  ring_.release(offset, event_sequence);
 }
 
 LineStore::Cursor LineStore::cursor_at(std::uint64_t offset) const {

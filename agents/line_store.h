@@ -33,8 +33,9 @@ class LineStore {
   // Away (as at first): what overflows goes to disk. Else the disk is never touched, and what overflows is lost.
   void set_server_away(bool away) { away_ = away; }
   bool nearly_full() const { return ring_.used_bytes() >= ring_.capacity_bytes() / 4 * 3; }
-  // Everything before `offset` is logged. An acknowledgement of another incarnation means nothing here.
-  void release(std::uint64_t incarnation, std::uint64_t offset);
+  // Everything before `offset` is logged, and every event up to `event_sequence`. An acknowledgement of another
+  // incarnation means nothing here.
+  void release(std::uint64_t incarnation, std::uint64_t offset, std::uint64_t event_sequence = 0);
 
   struct Cursor : RingCursor {
     std::uint64_t spool_hint = 0;

@@ -61,20 +61,36 @@ int run(const std::string& config_path) {
 int main(int argc, char** argv) try {
   std::string config_path = "/etc/oob/agent.toml";
   oob::JoinRequestFile join;
-  const option options[] = {{"config", required_argument, nullptr, 'c'},  {"foreground", no_argument, nullptr, 'f'},
-                            {"server", required_argument, nullptr, 's'},  {"state", required_argument, nullptr, 'd'},
-                            {"token-file", required_argument, nullptr, 't'}, {"version", no_argument, nullptr, 'V'},
-                            {"help", no_argument, nullptr, 'h'},          {nullptr, 0, nullptr, 0}};
+  const option options[] = {{"config", required_argument, nullptr, 'c'},
+                            {"foreground", no_argument, nullptr, 'f'},
+                            {"server", required_argument, nullptr, 's'},
+                            {"state", required_argument, nullptr, 'd'},
+                            {"token-file", required_argument, nullptr, 't'},
+                            {"version", no_argument, nullptr, 'V'},
+                            {"help", no_argument, nullptr, 'h'},
+                            {nullptr, 0, nullptr, 0}};
   for (int letter = 0; (letter = ::getopt_long(argc, argv, "c:fVh", options, nullptr)) != -1;) {
     switch (letter) {
-      case 'c': config_path = optarg; break;
-      case 'f': break;  // the only way it runs
-      case 's': join.server = optarg; break;
-      case 'd': join.state = optarg; break;
-      case 't': join.token_file = optarg; break;
-      case 'V': return std::puts("oob-agent " OOB_VERSION), 0;
-      case 'h': return std::fputs(kUsage, stdout), 0;
-      default: return std::fputs(kUsage, stderr), kUsageStatus;
+      case 'c':
+        config_path = optarg;
+        break;
+      case 'f':
+        break;  // the only way it runs
+      case 's':
+        join.server = optarg;
+        break;
+      case 'd':
+        join.state = optarg;
+        break;
+      case 't':
+        join.token_file = optarg;
+        break;
+      case 'V':
+        return std::puts("oob-agent " OOB_VERSION), 0;
+      case 'h':
+        return std::fputs(kUsage, stdout), 0;
+      default:
+        return std::fputs(kUsage, stderr), kUsageStatus;
     }
   }
   const std::string verb = optind < argc ? argv[optind] : "";

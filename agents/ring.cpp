@@ -265,13 +265,15 @@ void Ring::append_event(RingRecord::Kind kind, std::string_view text, std::int64
   mapping_->add(kind, as_bytes(text.substr(0, limits::log_marker_bytes_max)), 0, wall_ms);
 }
 
-void Ring::release(std::uint64_t offset) {
+void Ring::release(std::uint64_t offset, std::uint64_t event_sequence) {
   State next = mapping_->now;
   offset = std::min(offset, next.end_offset);
   while (next.tail != next.head) {
     const RingRecord oldest = mapping_->record(next.tail);
     const bool data = oldest.kind == RingRecord::Kind::Data;
-    if (data ? oldest.offset + oldest.payload.size() > offset : oldest.offset >= offset) break;
+    const bool logged = data ? oldest.offset + oldest.payload.size() <= offset
+                             : oldest.offset < offset || (oldest.offset == offset && oldest.sequence <= event_sequence);
+    if (!logged) break;
     next.tail = mapping_->after(next.tail);
     ++next.first_sequence;
   }

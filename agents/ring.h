@@ -64,9 +64,9 @@ class Ring {
   void append_event(RingRecord::Kind kind, std::string_view text, std::int64_t wall_ms);
   void on_spill(std::function<void(const RingRecord&)> spill);
 
-  // Everything before `offset` is in oobd's log: forget it (and events before it). Less than begin() is nothing;
-  // more than end() is end(). Whole records go; begin() may be less than `offset`.
-  void release(std::uint64_t offset);
+  // Everything before `offset` is in oobd's log, and every event up to the record `event_sequence`: forget it. Less
+  // than begin() is nothing; more than end() is end(). Whole records go; begin() may be less than `offset`.
+  void release(std::uint64_t offset, std::uint64_t event_sequence = 0);
   // Gives unused pages back to the kernel once they are limits::ring_trim_bytes; cheap when they are fewer.
   void trim();
 

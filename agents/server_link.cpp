@@ -48,8 +48,8 @@ Result<std::unique_ptr<ServerLink>> ServerLink::make(Shard& shard, const AgentCo
   if (config.server.starts_with("unix:")) return link;
   auto identity = load_identity(config.state);
   if (!identity) return tl::unexpected(identity.error());
-  auto context = TlsContext::agent(identity->certificate_pem, std::string(identity->key_pem.reveal()),
-                                     identity->ca_pem);
+  auto context =
+      TlsContext::agent(identity->certificate_pem, std::string(identity->key_pem.reveal()), identity->ca_pem);
   if (!context) return tl::unexpected(context.error());
   link->tls_ = std::move(*context);
   if (config.name.empty()) link->name_ = identity->name;
@@ -60,7 +60,8 @@ Result<std::unique_ptr<ServerLink>> ServerLink::make(Shard& shard, const AgentCo
 void ServerLink::start() { dial(); }
 
 void ServerLink::dial() {
-  connector_.connect(config_.server, limits::tunnel_login_time_max, [this](Result<int> fd) { connected(std::move(fd)); });
+  connector_.connect(config_.server, limits::tunnel_login_time_max,
+                     [this](Result<int> fd) { connected(std::move(fd)); });
 }
 
 void ServerLink::connected(Result<int> fd) {
@@ -92,8 +93,8 @@ void ServerLink::lost(const std::string& reason) {
   const bool was_up = std::exchange(welcome_, false);
   hello_ = 0;
   if (was_up) failures_ = 0;
-  const auto delay = std::min<Duration>(limits::reconnect_delay_max,
-                                        limits::reconnect_delay_min * (1 << std::min(failures_, 10u)));
+  const auto delay =
+      std::min<Duration>(limits::reconnect_delay_max, limits::reconnect_delay_min * (1 << std::min(failures_, 10u)));
   ++failures_;
   const double jitter = std::uniform_real_distribution<double>(0.5, 1.0)(random_);
   const Duration wait(std::int64_t(double(delay.count()) * jitter));
@@ -168,12 +169,17 @@ Result<> ServerLink::stream_message(ByteView bytes) {
       log_info("agent", "connected", {{"server", config_.server}, {"server_version", message.welcome().version()}});
       events_.link_up();
       break;
-    case wire::ToAgent::kAssignment: events_.assigned(message.assignment()); break;
+    case wire::ToAgent::kAssignment:
+      events_.assigned(message.assignment());
+      break;
     case wire::ToAgent::kAcks:
       for (const auto& ack : message.acks().acks()) events_.acknowledged(ack);
       break;
-    case wire::ToAgent::kOrder: events_.ordered(message.order()); break;
-    case wire::ToAgent::BODY_NOT_SET: break;  // of a newer server
+    case wire::ToAgent::kOrder:
+      events_.ordered(message.order());
+      break;
+    case wire::ToAgent::BODY_NOT_SET:
+      break;  // of a newer server
   }
   return {};
 }

@@ -2,9 +2,9 @@
 #include "cli/attach.h"
 
 #include <fcntl.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <boost/asio/signal_set.hpp>
 #include <csignal>
 
 #include "cli/rest.h"
@@ -16,6 +16,19 @@
 namespace oob {
 namespace {
 
+// The signals that end the program, as a descriptor (signalfd(2)): what they interrupt is put in order first.
+int watched_signals() {
+  sigset_t watched;
+  ::sigemptyset(&watched);
+  for (const int signal : {SIGTERM, SIGHUP, SIGINT}) {
+    struct sigaction now {};
+    if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) continue;  // nohup(1) and the like
+    ::sigaddset(&watched, signal);
+  }
+  ::sigprocmask(SIG_BLOCK, &watched, nullptr);
+  return ::signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
 class AttachedTerminal final : public AttachOutside {
  public:
   AttachedTerminal(Shard& shard, const std::string& socket_path, AttachChoices choices, int in, int out)
@@ -25,7 +38,7 @@ class AttachedTerminal final : public AttachOutside {
         in_(shard, in),
         out_(shard, out),
         deadline_(shard),
-        signals_(shard.io()),
+        signals_(shard, watched_signals()),
         interactive_(!choices.pipe),
         stdout_is_terminal_(::isatty(STDOUT_FILENO) != 0),
         stderr_is_terminal_(::isatty(STDERR_FILENO) != 0),
@@ -52,14 +65,14 @@ class AttachedTerminal final : public AttachOutside {
   void write_queued();
   void read_input();
   void update();  // after anything happened: what to wait for next
-  void watch_signals();
+  void read_signal();
 
   Shard& shard_;
   std::string socket_path_;
   Rest rest_;
   Descriptor in_, out_;
   Timer deadline_;
-  asio::signal_set signals_;
+  Descriptor signals_;
   bool interactive_, stdout_is_terminal_, stderr_is_terminal_;
   std::unique_ptr<WebSocket> socket_;
   std::unique_ptr<RawTerminal> raw_;
@@ -73,7 +86,7 @@ class AttachedTerminal final : public AttachOutside {
 };
 
 Exit AttachedTerminal::run() {
-  watch_signals();
+  signals_.start_reading([this] { read_signal(); });
   conversation_.start();
   update();
   shard_.io().restart();
@@ -220,17 +233,12 @@ void AttachedTerminal::update() {
 
 // --- signals and the end ---
 
-void AttachedTerminal::watch_signals() {
-  for (const int signal : {SIGTERM, SIGHUP, SIGINT}) {
-    struct sigaction now {};
-    if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) continue;  // nohup(1) and the like
-    signals_.add(signal);
-  }
-  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
-    if (error) return;
-    killed_by_ = signal;
-    shard_.stop();
-  });
+void AttachedTerminal::read_signal() {
+  signalfd_siginfo got{};
+  const auto n = signals_.read(std::as_writable_bytes(std::span(&got, 1)));
+  if (!n || *n < sizeof got) return;
+  killed_by_ = static_cast<int>(got.ssi_signo);
+  shard_.stop();
 }
 
 void AttachedTerminal::finished(Exit status, const std::string& message) {

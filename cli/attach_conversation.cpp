@@ -201,7 +201,6 @@ void AttachConversation::on_attached(const json::object& event) {
   sequence_ = 0;
   seat_ = count_at(event, "seat").value_or(0);
   if (text_of(event, "mode") != "writer") seat_ = 0;
-  had_seat_ = seat_ != 0;
   writer_ = shown(event, "writer");
   asked_by_.clear();
   letting_go_ = false;
@@ -265,7 +264,6 @@ void AttachConversation::on_error(const json::object& event) {
 
 void AttachConversation::on_writer(const json::object& event) {
   seat_ = count_at(event, "seat").value_or(0);
-  had_seat_ = seat_ != 0;
   writer_ = user_;
   tell_dropped();
   const std::string text = shown(event, "text");
@@ -276,7 +274,6 @@ void AttachConversation::on_reader(const json::object& event) {
   const std::string by = shown(event, "user"), text = shown(event, "text");
   const bool mine = std::exchange(letting_go_, false);
   seat_ = 0;
-  had_seat_ = false;
   writer_ = mine ? "" : by;
   asked_by_.clear();
   forget_held();

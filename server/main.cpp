@@ -1,5 +1,5 @@
-// oobd: arguments, signals, start and end. `oobd --foreground --config FILE` runs the server, `oobd check DIR` checks an
-// inventory without one. It does not daemonize: systemd or a shell keeps it.
+// oobd: arguments, signals, start and end. `oobd --foreground --config FILE` runs the server, `oobd check DIR` checks
+// an inventory without one. It does not daemonize: systemd or a shell keeps it.
 #include <getopt.h>
 #include <malloc.h>
 #include <sys/resource.h>
@@ -51,9 +51,15 @@ void watch_signals(boost::asio::signal_set& signals, oob::Server& server, oob::S
   signals.async_wait([&](const boost::system::error_code& error, int signal) {
     if (error) return;
     switch (signal) {
-      case SIGHUP: server.reload(); break;
-      case SIGUSR1: server.retry_lines(); break;
-      case SIGUSR2: server.reopen_logs(); break;
+      case SIGHUP:
+        server.reload();
+        break;
+      case SIGUSR1:
+        server.retry_lines();
+        break;
+      case SIGUSR2:
+        server.reopen_logs();
+        break;
       default:
         oob::log_info("server", "stopping", {{"signal", signal}});
         return server.stop([&shard] { shard.stop(); });
@@ -89,17 +95,24 @@ int run(const std::string& config_path) {
 
 int main(int argc, char** argv) try {
   std::string config_path = "/etc/oob/oobd.toml";
-  const option options[] = {{"config", required_argument, nullptr, 'c'},  {"foreground", no_argument, nullptr, 'f'},
-                            {"list-routes", no_argument, nullptr, 'l'},   {"version", no_argument, nullptr, 'V'},
-                            {"help", no_argument, nullptr, 'h'},          {nullptr, 0, nullptr, 0}};
+  const option options[] = {{"config", required_argument, nullptr, 'c'}, {"foreground", no_argument, nullptr, 'f'},
+                            {"list-routes", no_argument, nullptr, 'l'},  {"version", no_argument, nullptr, 'V'},
+                            {"help", no_argument, nullptr, 'h'},         {nullptr, 0, nullptr, 0}};
   for (int letter = 0; (letter = ::getopt_long(argc, argv, "c:fVh", options, nullptr)) != -1;) {
     switch (letter) {
-      case 'c': config_path = optarg; break;
-      case 'f': break;  // the only way it runs
-      case 'l': return std::fputs(oob::route_list().c_str(), stdout), 0;
-      case 'V': return std::puts("oobd " OOB_VERSION), 0;
-      case 'h': return std::fputs(kUsage, stdout), 0;
-      default: return std::fputs(kUsage, stderr), kUsageStatus;
+      case 'c':
+        config_path = optarg;
+        break;
+      case 'f':
+        break;  // the only way it runs
+      case 'l':
+        return std::fputs(oob::route_list().c_str(), stdout), 0;
+      case 'V':
+        return std::puts("oobd " OOB_VERSION), 0;
+      case 'h':
+        return std::fputs(kUsage, stdout), 0;
+      default:
+        return std::fputs(kUsage, stderr), kUsageStatus;
     }
   }
   if (optind == argc) return run(config_path);

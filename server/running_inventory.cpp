@@ -19,10 +19,13 @@ namespace {
 
 InventoryChange::Kind change_kind(PlanRow::Change change) {
   switch (change) {
-    case PlanRow::Change::Added: return InventoryChange::Kind::Add;
-    case PlanRow::Change::Removed: return InventoryChange::Kind::Remove;
+    case PlanRow::Change::Added:
+      return InventoryChange::Kind::Add;
+    case PlanRow::Change::Removed:
+      return InventoryChange::Kind::Remove;
     case PlanRow::Change::Changed:
-    case PlanRow::Change::Moved: break;
+    case PlanRow::Change::Moved:
+      break;
   }
   return InventoryChange::Kind::Change;
 }
@@ -32,7 +35,8 @@ std::string row_text(const PlanRow& row) {
   std::string text = row.kind;
   if (!row.detail.empty()) text += " " + row.detail;
   for (std::size_t i = 0; i < row.keys.size(); ++i) text += (i == 0 ? ": " : ", ") + row.keys[i];
-  if (row.change == PlanRow::Change::Changed) text += row.touches_line ? " (the line starts anew)" : " (the line runs on)";
+  if (row.change == PlanRow::Change::Changed)
+    text += row.touches_line ? " (the line starts anew)" : " (the line runs on)";
   return text;
 }
 
@@ -58,7 +62,8 @@ Result<> RunningInventory::start() {
     Diagnostics diagnostics;
     const auto inventory = load_inventory((*latest)->files, "", line_kinds(), diagnostics);
     if (!inventory) {
-      return fail(ErrorCode::Usage, "revision " + std::to_string((*latest)->number) + " is not understood by this oobd:\n" + diagnostics.text());
+      return fail(ErrorCode::Usage, "revision " + std::to_string((*latest)->number) +
+                                        " is not understood by this oobd:\n" + diagnostics.text());
     }
     if (!files || *files != (*latest)->files) {
       log_warning("inventory", "the files differ from what runs; see `oob inventory plan`, then apply",
@@ -69,8 +74,11 @@ Result<> RunningInventory::start() {
   }
   const auto inventory = files ? load_inventory(*files, folder_, line_kinds(), of_files) : nullptr;
   if (!inventory) return fail(ErrorCode::Usage, of_files.text());
-  const auto number = RevisionStore(database_).append({.number = 0, .applied_wall_ms = wall_ms(shard_.clock().wall()),
-                                                       .by = "oobd", .why = "first start", .files = *files});
+  const auto number = RevisionStore(database_).append({.number = 0,
+                                                       .applied_wall_ms = wall_ms(shard_.clock().wall()),
+                                                       .by = "oobd",
+                                                       .why = "first start",
+                                                       .files = *files});
   if (!number) return tl::unexpected(number.error());
   put_in_force(inventory, *number);
   return {};
@@ -151,17 +159,19 @@ void RunningInventory::plan(Report done) {
 void RunningInventory::apply(const std::string& by, const std::string& why, Report done) {
   load(folder_, [this, by, why, done = std::move(done)](const auto& loaded) {
     if (!loaded->inventory) return done(report_of(*loaded));
-    const Revision revision{.number = 0, .applied_wall_ms = wall_ms(shard_.clock().wall()), .by = by, .why = why, .files = loaded->files};
+    const Revision revision{
+        .number = 0, .applied_wall_ms = wall_ms(shard_.clock().wall()), .by = by, .why = why, .files = loaded->files};
     auto number = std::make_shared<Result<std::int64_t>>();
-    worker_.run([this, revision, number] { *number = RevisionStore(database_).append(revision); },
-                [this, loaded, number, by, done] {
-                  if (!*number) return done(tl::unexpected(number->error()));
-                  InventoryReport report = report_of(*loaded);
-                  put_in_force(loaded->inventory, **number);
-                  report.revision = std::uint64_t(revision_);
-                  log_info("inventory", "applied", {{"revision", revision_}, {"by", by}, {"changes", report.changes.size()}});
-                  done(report);
-                });
+    worker_.run(
+        [this, revision, number] { *number = RevisionStore(database_).append(revision); },
+        [this, loaded, number, by, done] {
+          if (!*number) return done(tl::unexpected(number->error()));
+          InventoryReport report = report_of(*loaded);
+          put_in_force(loaded->inventory, **number);
+          report.revision = std::uint64_t(revision_);
+          log_info("inventory", "applied", {{"revision", revision_}, {"by", by}, {"changes", report.changes.size()}});
+          done(report);
+        });
   });
 }
 
@@ -183,7 +193,8 @@ void RunningInventory::put_in_force(InventorySnapshot wanted, std::int64_t revis
       continue;
     }
     const ConsoleEntry* old = before->find_console(name);
-    if (old != nullptr && old->agent != entry.agent) consoles_[name]->moved("from " + old->agent + " to " + entry.agent);
+    if (old != nullptr && old->agent != entry.agent)
+      consoles_[name]->moved("from " + old->agent + " to " + entry.agent);
   }
   events_.changed();
 }

@@ -27,10 +27,12 @@ class RunningInventory {
     std::function<void(const std::string& console)> removing;  // its Console is about to go
     std::function<void()> changed;                             // assignments differ now
   };
-  RunningInventory(Shard& shard, Worker& worker, Database& database, LogFolder& logs, std::string folder, Events events);
+  RunningInventory(Shard& shard, Worker& worker, Database& database, LogFolder& logs, std::string folder,
+                   Events events);
   ~RunningInventory();
 
-  // Before the shard runs: the last revision, or (never applied anything) the files. Error (Usage): the files are wrong.
+  // Before the shard runs: the last revision, or (never applied anything) the files. Error (Usage): the files are
+  // wrong.
   Result<> start();
 
   const Inventory& inventory() const { return *inventory_; }

@@ -58,7 +58,9 @@ struct Server::State final : Backend, AgentAssignments {
   void enroll(const std::string& agent, const Identity& who, Done<EnrolToken> done) override;
   void revoke(const std::string& agent, const Identity& who, Done<void> done) override;
   void inventory_text(Done<InventoryText> done) override { inventory->text(std::move(done)); }
-  void inventory_check(const std::string& dir, Done<InventoryReport> done) override { inventory->check(dir, std::move(done)); }
+  void inventory_check(const std::string& dir, Done<InventoryReport> done) override {
+    inventory->check(dir, std::move(done));
+  }
   void inventory_plan(Done<InventoryReport> done) override { inventory->plan(std::move(done)); }
   void inventory_apply(const Identity& who, Done<InventoryReport> done) override {
     inventory->apply(who.user, "oob inventory apply", std::move(done));
@@ -110,11 +112,14 @@ Result<> Server::State::start_agents() {
   if (!config.agents_local_user.empty()) {
     const passwd* user = ::getpwnam(config.agents_local_user.c_str());
     if (user == nullptr) {
-      return fail(ErrorCode::Usage, "[agents] local-user: no user \"" + config.agents_local_user + "\" on this machine");
+      return fail(ErrorCode::Usage,
+                  "[agents] local-user: no user \"" + config.agents_local_user + "\" on this machine");
     }
     local_uids.insert(user->pw_uid);
   }
-  const auto enrol = [this](JoinOrder order, std::function<void(Result<Bytes>)> done) { join(std::move(order), std::move(done)); };
+  const auto enrol = [this](JoinOrder order, std::function<void(Result<Bytes>)> done) {
+    join(std::move(order), std::move(done));
+  };
   listener = std::make_unique<AgentListener>(shard, *directory, authority->tls(), enrol, std::move(local_uids));
   if (auto listening = listener->listen_unix(config.agents_socket); !listening) return listening;
   if (config.agents_listen.empty()) return {};
@@ -166,11 +171,17 @@ std::vector<std::string> Server::State::console_names() {
 std::optional<ConsoleRow> Server::State::console_row(const std::string& name) {
   const ConsoleEntry* entry = inventory->inventory().find_console(name);
   if (entry == nullptr) return std::nullopt;
-  return ConsoleRow{entry->name, entry->node, entry->agent, entry->line.kind, directory->connected(entry->agent),
+  return ConsoleRow{entry->name,
+                    entry->node,
+                    entry->agent,
+                    entry->line.kind,
+                    directory->connected(entry->agent),
                     {entry->labels.begin(), entry->labels.end()}};
 }
 
-std::string Server::State::near_console(const std::string& name) { return nearest_of(name, console_names()).value_or(""); }
+std::string Server::State::near_console(const std::string& name) {
+  return nearest_of(name, console_names()).value_or("");
+}
 
 Result<> Server::State::order_line(const std::string& console, LineOrderKind order) {
   const ConsoleEntry* entry = inventory->inventory().find_console(console);
@@ -239,7 +250,8 @@ void Server::State::change_agent(const std::string& agent, std::function<Result<
 void Server::State::join(JoinOrder order, std::function<void(Result<Bytes>)> done) {
   const std::string agent = order.name;
   auto held = std::make_shared<JoinOrder>(std::move(order));
-  change_agent<Bytes>(agent, [this, held] { return enrolment->enrol(*held); }, std::move(done));
+  change_agent<Bytes>(
+      agent, [this, held] { return enrolment->enrol(*held); }, std::move(done));
 }
 
 void Server::State::enroll(const std::string& agent, const Identity& who, Done<EnrolToken> done) {
@@ -258,7 +270,8 @@ void Server::State::enroll(const std::string& agent, const Identity& who, Done<E
 void Server::State::revoke(const std::string& agent, const Identity& who, Done<void> done) {
   log_warning("agents", "revoked", {{"agent", agent}, {"by", who.user}});
   const std::int64_t now = wall_ms(shard.clock().wall());
-  change_agent<void>(agent, [this, agent, now] { return agent_store->revoke(agent, now); }, std::move(done));
+  change_agent<void>(
+      agent, [this, agent, now] { return agent_store->revoke(agent, now); }, std::move(done));
 }
 
 }  // namespace oob

@@ -40,8 +40,8 @@ Result<> check_private(const struct stat& status, const std::string& path) {
   std::snprintf(mode.data(), mode.size(), "%04o", status.st_mode & 07777u);
   if (!S_ISREG(status.st_mode)) return fail(ErrorCode::Denied, in_quotes(path) + " is not a plain file");
   if ((status.st_mode & 07177u) != 0)
-    return fail(ErrorCode::Denied,
-                in_quotes(path) + " has mode " + mode.data() + ", which a file with a secret may not have; chmod 600 it");
+    return fail(ErrorCode::Denied, in_quotes(path) + " has mode " + mode.data() +
+                                       ", which a file with a secret may not have; chmod 600 it");
   if (status.st_uid != geteuid())
     return fail(ErrorCode::Denied, in_quotes(path) + " belongs to uid " + std::to_string(status.st_uid) +
                                        "; a file with a secret must belong to its reader: chown it to uid " +

@@ -90,7 +90,7 @@ int check_purpose(int so_far, X509_STORE_CTX* store) {
   if (so_far != 1 || X509_STORE_CTX_get_error_depth(store) != 0) return so_far;
   X509* leaf = X509_STORE_CTX_get_current_cert(store);
   const unsigned wanted = SSL_is_server(ssl_of(store)) == 1 ? XKU_SSL_CLIENT : XKU_SSL_SERVER;
-  if (false)
+  if ((X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) != 0 && (X509_get_extended_key_usage(leaf) & wanted) != 0)
     return 1;
   X509_STORE_CTX_set_error(store, X509_V_ERR_INVALID_PURPOSE);
   return 0;

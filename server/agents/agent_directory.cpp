@@ -16,7 +16,8 @@ constexpr auto kOldLinkAnswersWithin = std::chrono::seconds(1);
 
 }  // namespace
 
-AgentDirectory::AgentDirectory(Shard& shard, AgentAssignments& assignments) : shard_(shard), assignments_(assignments) {}
+AgentDirectory::AgentDirectory(Shard& shard, AgentAssignments& assignments)
+    : shard_(shard), assignments_(assignments) {}
 AgentDirectory::~AgentDirectory() = default;
 
 void AgentDirectory::set_records(std::vector<AgentRecord> records) {
@@ -85,7 +86,8 @@ void AgentDirectory::agent_left(AgentLink& link, const std::string& reason) {
   }
   entry.last_reason = reason;
   entry.last_seen = shard_.clock().wall();
-  log_limited(LogLevel::Warning, "agents", name, "disconnected", {{"agent", name}, {"from", link.peer().address}, {"reason", reason}});
+  log_limited(LogLevel::Warning, "agents", name, "disconnected",
+              {{"agent", name}, {"from", link.peer().address}, {"reason", reason}});
   entry.link.reset();
   if (!entry.waiting) return;
   entry.probe.reset();

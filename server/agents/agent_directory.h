@@ -55,8 +55,8 @@ class AgentDirectory final : private AgentLinkEvents {
 
  private:
   struct Entry {
-    std::unique_ptr<AgentLink> link;      // said hello, or about to
-    std::unique_ptr<AgentLink> waiting;   // wants to take its place
+    std::unique_ptr<AgentLink> link;     // said hello, or about to
+    std::unique_ptr<AgentLink> waiting;  // wants to take its place
     std::unique_ptr<SecureStream> waiting_stream;
     std::unique_ptr<Timer> probe;
     std::string last_reason;

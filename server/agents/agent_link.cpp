@@ -59,6 +59,7 @@ std::size_t AgentLink::stream_fill(MutableBytes into) {
       ack.set_id(first->first);
       ack.set_incarnation(first->second.incarnation);
       ack.set_offset(first->second.line_offset);
+      ack.set_event(first->second.line_event);
       acks_.erase(first);
     }
     (void)queue_.push(message);
@@ -71,14 +72,18 @@ Result<> AgentLink::stream_message(ByteView bytes) {
   if (!message.ParseFromArray(bytes.data(), int(bytes.size()))) return fail(ErrorCode::Usage, "malformed FromAgent");
   if (version_.empty() != message.has_hello()) return fail(ErrorCode::Usage, "hello has to come first, and once");
   switch (message.body_case()) {
-    case wire::FromAgent::kHello: return hello(message.hello());
-    case wire::FromAgent::kTick: clock_there_.told(message.tick().steady_ms(), shard_.clock().now()); break;
+    case wire::FromAgent::kHello:
+      return hello(message.hello());
+    case wire::FromAgent::kTick:
+      clock_there_.told(message.tick().steady_ms(), shard_.clock().now());
+      break;
     case wire::FromAgent::kLine: {
       const auto& line = message.line();
       const auto name = names_.find(line.id());
       Console* console = name == names_.end() ? nullptr : events_.console_of(*this, name->second);
       if (console != nullptr) {
-        console->line_state(line.up(), escape_controls(line.detail()), WallTime(Duration(line.since_wall_ms())), line.pid());
+        console->line_state(line.up(), escape_controls(line.detail()), WallTime(Duration(line.since_wall_ms())),
+                            line.pid());
       }
       break;
     }
@@ -86,7 +91,8 @@ Result<> AgentLink::stream_message(ByteView bytes) {
       taken_ = message.taken().revision();
       join_consoles();
       break;
-    case wire::FromAgent::BODY_NOT_SET: break;  // of a newer agent
+    case wire::FromAgent::BODY_NOT_SET:
+      break;  // of a newer agent
   }
   return {};
 }
@@ -94,13 +100,15 @@ Result<> AgentLink::stream_message(ByteView bytes) {
 Result<> AgentLink::hello(const wire::Hello& hello) {
   version_ = hello.version().empty() ? "unknown" : escape_controls(hello.version().substr(0, 64));
   if (hello.name() != peer_.name) {
-    return fail(ErrorCode::Denied, "it calls itself \"" + escape_controls(hello.name().substr(0, 64)) + "\" but is " + peer_.name);
+    return fail(ErrorCode::Denied,
+                "it calls itself \"" + escape_controls(hello.name().substr(0, 64)) + "\" but is " + peer_.name);
   }
   const std::uint32_t protocol = std::min(kProtocolMax, hello.protocol_max());
   if (protocol < std::max(kProtocolMin, hello.protocol_min())) {
-    return fail(ErrorCode::Conflict, "agent " + version_ + " speaks protocols " + std::to_string(hello.protocol_min()) + " to " +
-                                         std::to_string(hello.protocol_max()) + ", this oobd " + std::to_string(kProtocolMin) +
-                                         " to " + std::to_string(kProtocolMax) + "; upgrade the older of the two");
+    return fail(ErrorCode::Conflict, "agent " + version_ + " speaks protocols " + std::to_string(hello.protocol_min()) +
+                                         " to " + std::to_string(hello.protocol_max()) + ", this oobd " +
+                                         std::to_string(kProtocolMin) + " to " + std::to_string(kProtocolMax) +
+                                         "; upgrade the older of the two");
   }
   clock_there_.told(hello.steady_ms(), shard_.clock().now());
   const auto skew = WallTime(Duration(hello.wall_ms())) - shard_.clock().wall();
@@ -148,7 +156,8 @@ void AgentLink::forget_console(const std::string& name) {
 
 Result<> AgentLink::order(const std::string& console, int kind) {
   const auto found = assigned_.find(console);
-  if (found == assigned_.end()) return fail(ErrorCode::Unavailable, "agent " + peer_.name + " has not got this console yet");
+  if (found == assigned_.end())
+    return fail(ErrorCode::Unavailable, "agent " + peer_.name + " has not got this console yet");
   wire::ToAgent message;
   message.mutable_order()->set_id(found->second);
   message.mutable_order()->set_kind(wire::LineOrder::Kind(kind));

@@ -53,7 +53,7 @@ class AgentLink final : private StreamOwner {
   // Joins consoles of the assignment the agent has taken that are not yet joined, and lets go of those no longer in it
   // that have drained.
   void join_consoles();
-  void forget_console(const std::string& name);  // the Console is about to be destroyed
+  void forget_console(const std::string& name);          // the Console is about to be destroyed
   Result<> order(const std::string& console, int kind);  // wire::LineOrder::Kind
 
   // --- for ConsoleLink ---

@@ -40,12 +40,14 @@ Result<> AgentListener::listen_tls(const std::string& address) {
 }
 
 Result<> AgentListener::listen_unix(const std::string& path) {
-  return unix_listener_.listen("unix:" + path, 0666, [this](int fd, const std::string& from) { accepted_unix(fd, from); });
+  return unix_listener_.listen("unix:" + path, 0666,
+                               [this](int fd, const std::string& from) { accepted_unix(fd, from); });
 }
 
 bool AgentListener::room_for_login(int fd, const std::string& from) {
   if (logins_.size() < limits::tunnel_logins_max) return true;
-  log_limited(LogLevel::Warning, "agents", "logins", "refused a connection: too many have not yet said who they are", {{"from", from}});
+  log_limited(LogLevel::Warning, "agents", "logins", "refused a connection: too many have not yet said who they are",
+              {{"from", from}});
   ::close(fd);
   return false;
 }
@@ -60,7 +62,8 @@ void AgentListener::accepted_tls(int fd, const std::string& from) {
 void AgentListener::accepted_unix(int fd, const std::string& from) {
   const auto peer = peer_credentials(fd);
   if (!peer || !local_uids_.contains(peer->uid)) {
-    log_limited(LogLevel::Warning, "agents", "unix", "refused: only root, our own user and [agents] local-user may be the local agent", {{"from", from}});
+    log_limited(LogLevel::Warning, "agents", "unix",
+                "refused: only root, our own user and [agents] local-user may be the local agent", {{"from", from}});
     ::close(fd);
     return;
   }
@@ -111,15 +114,16 @@ void AgentListener::proved(const std::shared_ptr<Login>& login) {
   }
   const auto certificate = login->stream->peer();
   if (!certificate) {
-    return hand_over(login, {.name = "local", .key = {}, .address = login->from});  // the UNIX socket: TLS had to have one
+    return hand_over(login,
+                     {.name = "local", .key = {}, .address = login->from});  // the UNIX socket: TLS had to have one
   }
   if (const auto may = directory_.may_connect(certificate->name, certificate->fingerprint); !may) {
     return over(login, may.error().message);
   }
   const auto left = WallTime(Duration(certificate->not_after_wall_ms)) - shard_.clock().wall();
   if (left < limits::certificate_warn_before) {
-    log_error("agents", "an agent's certificate ends soon; enrol it again", {{"agent", certificate->name},
-              {"ends", format_utc(WallTime(Duration(certificate->not_after_wall_ms)))}});
+    log_error("agents", "an agent's certificate ends soon; enrol it again",
+              {{"agent", certificate->name}, {"ends", format_utc(WallTime(Duration(certificate->not_after_wall_ms)))}});
   }
   hand_over(login, {.name = certificate->name, .key = certificate->fingerprint, .address = login->from});
 }
@@ -136,7 +140,8 @@ void AgentListener::over(const std::shared_ptr<Login>& login, const std::string&
   login->deadline.cancel();
   if (!reason.empty() && reason != "joined") {
     // By address without the port: a stranger makes as many ports as they like.
-    log_limited(LogLevel::Warning, "agents", login->from.substr(0, login->from.rfind(':')), "refused a connection", {{"from", login->from}, {"reason", reason}});
+    log_limited(LogLevel::Warning, "agents", login->from.substr(0, login->from.rfind(':')), "refused a connection",
+                {{"from", login->from}, {"reason", reason}});
   }
   // We may be in one of its callbacks.
   shard_.post([stream = std::shared_ptr<SecureStream>(std::move(login->stream))] {});

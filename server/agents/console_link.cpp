@@ -83,13 +83,25 @@ Result<> ConsoleLink::stream_message(ByteView bytes) {
     }
     case wire::FromLine::kEvent: {
       const auto& event = message.event();
+      if (!console_.line_event_is_new(event.offset(), event.sequence())) break;
       switch (event.kind()) {
-        case wire::LineEvent::UP: console_.line_event(LogEvent::Kind::Up, event.text()); break;
-        case wire::LineEvent::DOWN: console_.line_event(LogEvent::Kind::Down, event.text()); break;
-        case wire::LineEvent::BREAK: console_.line_event(LogEvent::Kind::Break, event.text()); break;
-        case wire::LineEvent::LOST: console_.line_lost(event.offset(), event.bytes(), event.text()); break;
-        case wire::LineEvent::UNKNOWN: console_.line_lost(event.offset(), std::nullopt, event.text()); break;
-        default: break;
+        case wire::LineEvent::UP:
+          console_.line_event(LogEvent::Kind::Up, event.text());
+          break;
+        case wire::LineEvent::DOWN:
+          console_.line_event(LogEvent::Kind::Down, event.text());
+          break;
+        case wire::LineEvent::BREAK:
+          console_.line_event(LogEvent::Kind::Break, event.text());
+          break;
+        case wire::LineEvent::LOST:
+          console_.line_lost(event.offset(), event.bytes(), event.text());
+          break;
+        case wire::LineEvent::UNKNOWN:
+          console_.line_lost(event.offset(), std::nullopt, event.text());
+          break;
+        default:
+          break;
       }
       break;
     }
@@ -98,7 +110,8 @@ Result<> ConsoleLink::stream_message(ByteView bytes) {
       console_.input_done(done.session(), done.sequence(), done.written(), done.refused());
       break;
     }
-    case wire::FromLine::BODY_NOT_SET: break;  // of a newer agent
+    case wire::FromLine::BODY_NOT_SET:
+      break;  // of a newer agent
   }
   return {};
 }

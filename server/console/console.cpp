@@ -38,7 +38,11 @@ Console::~Console() {
   for (const auto& member : std::exchange(room_->members, {})) {
     member->room = nullptr;
     if (!member->closed) {
-      member->sink.event({.kind = SessionEvent::Kind::Removed, .user = {}, .text = "the console was removed", .gap_bytes = {}, .log_offset = 0});
+      member->sink.event({.kind = SessionEvent::Kind::Removed,
+                          .user = {},
+                          .text = "the console was removed",
+                          .gap_bytes = {},
+                          .log_offset = 0});
     }
   }
 }
@@ -71,7 +75,8 @@ std::unique_ptr<Session> Console::attach(const Identity& who, const AttachOption
   } else if (options.want_write && options.force) {
     room.seat_to(member.get(), who.user + " took over", who.user);
   }
-  room.log->append_event(LogEvent::Kind::Attach, who.user + (room.writer == member.get() ? " read-write" : " read-only"));
+  room.log->append_event(LogEvent::Kind::Attach,
+                         who.user + (room.writer == member.get() ? " read-write" : " read-only"));
   if (options.from_offset) {
     member->viewer.begin_at(*options.from_offset);
   } else {
@@ -146,6 +151,14 @@ void Console::line_lost(std::uint64_t offset, std::optional<std::uint64_t> bytes
   }
 }
 
+bool Console::line_event_is_new(std::uint64_t offset, std::uint64_t sequence) {
+  if (sequence == 0) return true;
+  const LogPosition& at = room_->log->position();
+  if (sequence <= at.line_event || offset < at.line_offset) return false;
+  room_->log->set_line_event(sequence);
+  return true;
+}
+
 void Console::line_event(LogEvent::Kind kind, const std::string& text) {
   ConsoleRoom& room = *room_;
   const std::uint64_t offset = room.log->position().log_offset;
@@ -170,8 +183,8 @@ void Console::line_state(bool up, const std::string& detail, WallTime since, std
 void Console::input_done(std::uint64_t session, std::uint64_t sequence, std::size_t written,
                          const std::string& refused) {
   ConsoleRoom& room = *room_;
-  const auto found = std::ranges::find_if(
-      room.pending, [&](const auto& p) { return p.session == session && p.sequence == sequence; });
+  const auto found =
+      std::ranges::find_if(room.pending, [&](const auto& p) { return p.session == session && p.sequence == sequence; });
   if (found == room.pending.end()) return;
   room.pending.erase(found);
   const auto member = room.find(session);
@@ -180,7 +193,10 @@ void Console::input_done(std::uint64_t session, std::uint64_t sequence, std::siz
 
 void Console::moved(const std::string& where) {
   room_->log->append_event(LogEvent::Kind::Moved, where);
-  room_->show_all({.kind = SessionEvent::Kind::Note, .user = {}, .text = "moved " + where, .gap_bytes = {},
+  room_->show_all({.kind = SessionEvent::Kind::Note,
+                   .user = {},
+                   .text = "moved " + where,
+                   .gap_bytes = {},
                    .log_offset = room_->log->position().log_offset});
 }
 

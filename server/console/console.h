@@ -1,6 +1,7 @@
 // Console: a named stream of text with a log, and the people on it. Bytes come in from an agent's line, go to the log,
 // then to every session; keystrokes come from the one writer and go to the line. On the shard, no I/O of its own.
-// Arbiter rules: one writer, many readers; a reader is never promoted silently; whoever loses or gains the seat is told.
+// Arbiter rules: one writer, many readers; a reader is never promoted silently; whoever loses or gains the seat is
+// told.
 #pragma once
 #include <functional>
 #include <memory>
@@ -61,6 +62,9 @@ class Console {
   // Output that the agent could not keep: `bytes` from `offset` on, or (empty) nobody knows how much.
   void line_lost(std::uint64_t offset, std::optional<std::uint64_t> bytes, const std::string& why);
   void line_event(LogEvent::Kind kind, const std::string& text);
+  // To be asked before line_lost() and line_event(): false for one that was told before (after a reconnect the agent
+  // sends again what is not acknowledged). `sequence` 0: what is missing, told as often as it is read.
+  bool line_event_is_new(std::uint64_t offset, std::uint64_t sequence);
   void line_state(bool up, const std::string& detail, WallTime since, std::uint64_t pid);
   void input_done(std::uint64_t session, std::uint64_t sequence, std::size_t written, const std::string& refused);
   void moved(const std::string& where);  // to another agent: a marker is written

@@ -25,7 +25,8 @@ struct Session::State {
 struct ConsoleRoom : std::enable_shared_from_this<ConsoleRoom> {
   using Member = std::shared_ptr<Session::State>;
 
-  ConsoleRoom(Shard& s, std::string n, std::unique_ptr<ConsoleLog> l) : shard(s), name(std::move(n)), log(std::move(l)) {}
+  ConsoleRoom(Shard& s, std::string n, std::unique_ptr<ConsoleLog> l)
+      : shard(s), name(std::move(n)), log(std::move(l)) {}
 
   // The line's side.
   void gap(std::optional<std::uint64_t> bytes, const std::string& why);
@@ -46,8 +47,8 @@ struct ConsoleRoom : std::enable_shared_from_this<ConsoleRoom> {
   ConsoleState state;
   std::uint64_t bytes_in = 0;
   LinePort* port = nullptr;
-  bool held = false;             // the port was told to hold
-  bool said_state = false;       // since the port came, the line's state has been told
+  bool held = false;        // the port was told to hold
+  bool said_state = false;  // since the port came, the line's state has been told
   std::list<Member> members;
   Session::State* writer = nullptr;
   std::uint64_t seat = 0;

@@ -81,8 +81,11 @@ Result<> Session::ask_writer() {
     return fail(ErrorCode::Conflict, "nobody is writing; the seat is free");
   }
   if (room->writer == state_.get()) return fail(ErrorCode::Conflict, "you are writing yourself");
-  room->writer->sink.event({.kind = SessionEvent::Kind::Asked, .user = state_->identity.user,
-                            .text = state_->identity.user + " asks you to hand over", .gap_bytes = {}, .log_offset = 0});
+  room->writer->sink.event({.kind = SessionEvent::Kind::Asked,
+                            .user = state_->identity.user,
+                            .text = state_->identity.user + " asks you to hand over",
+                            .gap_bytes = {},
+                            .log_offset = 0});
   return {};
 }
 
@@ -124,7 +127,8 @@ void ConsoleRoom::seat_to(Session::State* to, const std::string& how, const std:
     if (port != nullptr) port->flush_input(to == nullptr ? 0 : to->id);
     tell(before, {.kind = SessionEvent::Kind::Reader, .user = by, .text = how, .gap_bytes = {}, .log_offset = 0});
   }
-  if (to != nullptr) tell(to, {.kind = SessionEvent::Kind::Writer, .user = by, .text = how, .gap_bytes = {}, .log_offset = 0});
+  if (to != nullptr)
+    tell(to, {.kind = SessionEvent::Kind::Writer, .user = by, .text = how, .gap_bytes = {}, .log_offset = 0});
   if (before == nullptr || to == nullptr) return;
   log->append_event(LogEvent::Kind::TakeOver, to->identity.user + " from " + before->identity.user + ": " + how);
   const std::string text = to->identity.user + " writes now instead of " + before->identity.user;
@@ -139,7 +143,8 @@ void ConsoleRoom::leave(const Member& member) {
   members.remove(member);
   if (writer == member.get()) seat_to(nullptr, "left", member->identity.user);  // who left is not told
   log->append_event(LogEvent::Kind::Detach, member->identity.user);
-  tell_all({.kind = SessionEvent::Kind::Left, .user = member->identity.user, .text = {}, .gap_bytes = {}, .log_offset = 0});
+  tell_all(
+      {.kind = SessionEvent::Kind::Left, .user = member->identity.user, .text = {}, .gap_bytes = {}, .log_offset = 0});
 }
 
 }  // namespace oob

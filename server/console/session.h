@@ -16,15 +16,17 @@ namespace oob {
 // What a session is told besides output; fronts turn these into the stream protocol's events (schema/stream.md).
 struct SessionEvent {
   enum class Kind {
-    Gap,         // bytes missing: text says why, gap_bytes how many (empty: unknown)
-    Lagged,      // this viewer was too slow: gap_bytes skipped for it alone (the log has them)
-    Up, Down,    // the line; text: detail or reason
-    Writer,      // you are the writer now (text: how: "granted", "handed over by bob")
-    Reader,      // you are a reader now (text: why: "bob took over")
-    Joined, Left,  // another session (text: user)
-    Asked,       // text asks you, the writer, to hand over
-    Note,        // text, said by the console to all (break sent, moved)
-    Removed,     // the console is gone from the inventory; no more will come
+    Gap,     // bytes missing: text says why, gap_bytes how many (empty: unknown)
+    Lagged,  // this viewer was too slow: gap_bytes skipped for it alone (the log has them)
+    Up,
+    Down,    // the line; text: detail or reason
+    Writer,  // you are the writer now (text: how: "granted", "handed over by bob")
+    Reader,  // you are a reader now (text: why: "bob took over")
+    Joined,
+    Left,     // another session (text: user)
+    Asked,    // text asks you, the writer, to hand over
+    Note,     // text, said by the console to all (break sent, moved)
+    Removed,  // the console is gone from the inventory; no more will come
   };
   Kind kind;
   std::string user;  // who caused it, if a person
@@ -83,10 +85,10 @@ class Session {
   void send_break(std::uint64_t seat, std::uint64_t sequence, Duration duration);
   // a: the seat if it is free; force: take over. Error (Conflict) says who writes. Rights were checked by the front.
   Result<> want_write(bool force);
-  void give_up_write();                             // s: spy
-  Result<> ask_writer();                            // A: the writer is told
-  Result<> hand_over(const std::string& to_user);   // the writer gives the seat to a session of that user
-  void replay(std::size_t lines);                   // r: show the last lines again (repeats on purpose), then go on
+  void give_up_write();                            // s: spy
+  Result<> ask_writer();                           // A: the writer is told
+  Result<> hand_over(const std::string& to_user);  // the writer gives the seat to a session of that user
+  void replay(std::size_t lines);                  // r: show the last lines again (repeats on purpose), then go on
   void drained();
 
  private:

@@ -14,15 +14,28 @@ constexpr std::size_t kShownAfterLagBytes = 64 * 1024;
 
 // A log event as a session sees it; those that only the log cares for are nothing.
 std::optional<SessionEvent> shown(const LogEvent& event) {
-  SessionEvent out{.kind = SessionEvent::Kind::Note, .user = {}, .text = event.text, .gap_bytes = event.gap_bytes,
+  SessionEvent out{.kind = SessionEvent::Kind::Note,
+                   .user = {},
+                   .text = event.text,
+                   .gap_bytes = event.gap_bytes,
                    .log_offset = event.log_offset};
   switch (event.kind) {
-    case LogEvent::Kind::Gap: out.kind = SessionEvent::Kind::Gap; break;
-    case LogEvent::Kind::Up: out.kind = SessionEvent::Kind::Up; break;
-    case LogEvent::Kind::Down: out.kind = SessionEvent::Kind::Down; break;
-    case LogEvent::Kind::Break: out.text = "break sent: " + event.text; break;
-    case LogEvent::Kind::Moved: break;
-    default: return std::nullopt;
+    case LogEvent::Kind::Gap:
+      out.kind = SessionEvent::Kind::Gap;
+      break;
+    case LogEvent::Kind::Up:
+      out.kind = SessionEvent::Kind::Up;
+      break;
+    case LogEvent::Kind::Down:
+      out.kind = SessionEvent::Kind::Down;
+      break;
+    case LogEvent::Kind::Break:
+      out.text = "break sent: " + event.text;
+      break;
+    case LogEvent::Kind::Moved:
+      break;
+    default:
+      return std::nullopt;
   }
   return out;
 }
@@ -32,7 +45,7 @@ std::optional<SessionEvent> shown(const LogEvent& event) {
 void Viewer::begin_at(std::uint64_t log_offset) {
   ++round_;
   live_ = reading_ = behind_ = false;
-  next_ = std::min(std::max(log_offset, log_.oldest()), log_.position().log_offset);
+  next_ = std::min(log_offset, log_.position().log_offset);
   catch_up();
 }
 
@@ -60,8 +73,11 @@ void Viewer::catch_up() {
   }
   if (behind_ && end - next_ > limits::viewer_queue_bytes) {
     const std::uint64_t to = end - kShownAfterLagBytes;
-    sink_.event({.kind = SessionEvent::Kind::Lagged, .user = {}, .text = "this session was too slow",
-                 .gap_bytes = to - next_, .log_offset = next_});
+    sink_.event({.kind = SessionEvent::Kind::Lagged,
+                 .user = {},
+                 .text = "this session was too slow",
+                 .gap_bytes = to - next_,
+                 .log_offset = next_});
     next_ = to;
   }
   behind_ = false;
@@ -74,8 +90,11 @@ void Viewer::catch_up() {
       if (alive.expired()) return;
     } else {
       const std::uint64_t now = log_.position().log_offset;
-      sink_.event({.kind = SessionEvent::Kind::Gap, .user = {}, .text = "the log cannot be read: " + read.error().message,
-                   .gap_bytes = now - next_, .log_offset = next_});
+      sink_.event({.kind = SessionEvent::Kind::Gap,
+                   .user = {},
+                   .text = "the log cannot be read: " + read.error().message,
+                   .gap_bytes = now - next_,
+                   .log_offset = next_});
       next_ = now;
     }
     catch_up();

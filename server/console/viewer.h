@@ -15,11 +15,11 @@ class Viewer {
  public:
   Viewer(ConsoleLog& log, SessionSink& sink) : log_(log), sink_(sink) {}
 
-  void begin_at(std::uint64_t log_offset);      // replay from there, then live
-  void begin_with_lines(std::size_t lines);     // the last lines, then live; again later: `replay`
+  void begin_at(std::uint64_t log_offset);                    // replay from there, then live
+  void begin_with_lines(std::size_t lines);                   // the last lines, then live; again later: `replay`
   void output(std::uint64_t log_offset, const Chunk& bytes);  // live
-  void event(const SessionEvent& event);        // live, and in the log as well
-  void drained();                               // the sink is ready again
+  void event(const SessionEvent& event);                      // live, and in the log as well
+  void drained();                                             // the sink is ready again
 
  private:
   void catch_up();
@@ -27,10 +27,10 @@ class Viewer {
 
   ConsoleLog& log_;
   SessionSink& sink_;
-  std::uint64_t next_ = 0;  // offset of the next byte it has not seen
-  bool live_ = false;       // output goes straight to the sink; else it comes from the log
-  bool reading_ = false;    // a read of the log is under way
-  bool behind_ = false;     // the sink took nothing for a while
+  std::uint64_t next_ = 0;   // offset of the next byte it has not seen
+  bool live_ = false;        // output goes straight to the sink; else it comes from the log
+  bool reading_ = false;     // a read of the log is under way
+  bool behind_ = false;      // the sink took nothing for a while
   std::uint64_t round_ = 0;  // a read that began before the last begin is not for us any more
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };

@@ -74,8 +74,9 @@ const std::string& ConsoleLog::trouble() const {
 
 void ConsoleLog::set_line(std::uint64_t incarnation, std::uint64_t line_offset) {
   State& state = *state_;
-  const LogPosition to{state.position.log_offset, incarnation, line_offset};
-  if (to == state.position) return;
+  const bool same = incarnation == state.position.incarnation;
+  if (same && line_offset == state.position.line_offset) return;
+  const LogPosition to{state.position.log_offset, incarnation, line_offset, same ? state.position.line_event : 0};
   state.position = to;
   LogMarker* last = state.pending.empty() ? nullptr : state.pending.back().marker.get();
   if (last && last->kind == LogEvent::Kind::Line) {
@@ -84,6 +85,8 @@ void ConsoleLog::set_line(std::uint64_t incarnation, std::uint64_t line_offset) 
     state.add_marker(LogEvent::Kind::Line, {}, "");
   }
 }
+
+void ConsoleLog::set_line_event(std::uint64_t number) { state_->position.line_event = number; }
 
 void ConsoleLog::append(Chunk bytes, WallTime read_at) {
   if (!bytes || bytes->empty()) return;

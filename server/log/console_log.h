@@ -22,6 +22,7 @@ struct LogPosition {
   std::uint64_t log_offset = 0;   // counts every byte the line ever said, logged or in a gap of known size
   std::uint64_t incarnation = 0;  // of the line; 0: none yet
   std::uint64_t line_offset = 0;  // within the incarnation
+  std::uint64_t line_event = 0;   // the line's last event before it, by the agent's numbers; not in the file
   bool operator==(const LogPosition&) const = default;
 };
 
@@ -56,6 +57,8 @@ class ConsoleLog {
   // The line is now at (incarnation, line_offset): the next bytes bear it. Same incarnation and a larger offset is a
   // gap that append_gap has to tell first. A new incarnation writes a Line marker.
   void set_line(std::uint64_t incarnation, std::uint64_t line_offset);
+  // What is appended next is the line's event of this number: on_written tells when it is in the file.
+  void set_line_event(std::uint64_t number);
   void append(Chunk bytes, WallTime read_at);
   void append_gap(std::optional<std::uint64_t> bytes, std::string why);  // known: both offsets advance by it
   void append_event(LogEvent::Kind kind, std::string text);

@@ -105,12 +105,6 @@ bool marker_at(ByteView file, std::size_t at, bool file_start) {
 
 }  // namespace
 
-LogPosition advanced(LogPosition position, std::uint64_t bytes) {
-  position.log_offset += bytes;
-  position.line_offset += bytes;
-  return position;
-}
-
 LogPosition position_after(const LogMarker& marker) { return advanced(marker.at, marker.gap_bytes.value_or(0)); }
 
 void encode_output(Bytes& to, ByteView output) {

@@ -21,9 +21,13 @@ struct LogMarker {
   std::string text;                        // as said; escaped in the file, cut to limits::log_marker_bytes_max there
 };
 
+inline LogPosition advanced(LogPosition position, std::uint64_t bytes) {
+  position.log_offset += bytes;
+  position.line_offset += bytes;
+  return position;
+}
 // Where the stream is behind the marker: a gap of known size has moved it.
 LogPosition position_after(const LogMarker& marker);
-LogPosition advanced(LogPosition position, std::uint64_t bytes);
 
 // Appends output, 0x1E doubled.
 void encode_output(Bytes& to, ByteView output);

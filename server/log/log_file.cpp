@@ -181,7 +181,11 @@ void LogFile::encode_gap() {
   }
   if (unknown_skipped_)
     put_marker({LogEvent::Kind::Gap, clock_.wall(), encoding_.position, {}, "told while not written"});
-  if (end_ != encoding_.position) put_marker({LogEvent::Kind::Line, clock_.wall(), end_, {}, ""});
+  const LogPosition& now = encoding_.position;
+  if (end_.incarnation != now.incarnation || end_.line_offset != now.line_offset) {
+    put_marker({LogEvent::Kind::Line, clock_.wall(), end_, {}, ""});
+  }
+  encoding_.position = end_;
 }
 
 void LogFile::encode(const LogItem& item) {

@@ -38,9 +38,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Sink sink;
   const bool opener = (data[0] & 1) != 0;
   oob::Mux mux(opener ? oob::Mux::Role::Opener : oob::Mux::Role::Accepter, clock,
-               {.opened = [&](oob::StreamId, const std::string&) {
-                  return oob::Mux::Accepted{&sink, oob::StreamClass::Console, 64 * 1024};
-                },
+               {.opened =
+                    [&](oob::StreamId, const std::string&) {
+                      return oob::Mux::Accepted{&sink, oob::StreamClass::Console, 64 * 1024};
+                    },
                 .wants_fill = {}});
   if (opener) mux.open("/v1/hello", oob::StreamClass::Control, 64 * 1024, sink);
   static constexpr char kPreface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

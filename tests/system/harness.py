@@ -297,7 +297,8 @@ class Site:
 
     def wait_up(self, *names, timeout_s=20):
         for name in names:
-            eventually(lambda: self.console(name)["state"] == "up", timeout_s, f"{name} up")
+            eventually(lambda: self.rest("GET", f"/v1/consoles/{name}", status=None).get("state") == "up", timeout_s,
+                       f"{name} up")
 
     def wait_logged(self, name, number, timeout_s=30):
         """Waits until the log ends with numbered line `number` or a later one."""

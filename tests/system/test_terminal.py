@@ -75,6 +75,7 @@ def test_no_output_is_missing_on_the_screen_after_the_server_was_away():
         for _ in range(3):
             begin = len(terminal.shown)
             terminal.wait(rb"n \d{12} [^\n]*\n", begin=begin)
+            site.wait_logged("n", 1)
             site.server.kill()
             site.start_server()
             begin = len(terminal.shown)

@@ -215,7 +215,8 @@ TEST_F(Attach, a_key_held_for_an_escape_does_not_survive_a_broken_connection) {
   attach_as_writer();
   type("\x05");
   break_connection();
-  advance(limits::client_reconnect_delay_max);
+  advance(limits::reconnect_delay_min);  // sooner than it would have been passed on
+  ASSERT_EQ(outside.connects, 2);
   open();
   attached(9, 0);
   type("x");
@@ -259,6 +260,16 @@ TEST_F(Attach, nothing_typed_for_one_console_reaches_the_other) {
   EXPECT_EQ(input.seat, 3u);
   EXPECT_EQ(input.sequence, 1u);
   EXPECT_EQ(input.keys, "id\r");
+}
+
+TEST_F(Attach, a_move_says_what_became_of_the_keys_before_it) {
+  attach_as_writer();
+  type(
+      "ls\r\x05"
+      "c;db1\r");
+  outside.answer(json::object{{"name", "db1"}});
+  attached(3, 0, {{"console", "db1"}}, 2);
+  EXPECT_EQ(outside.notices.at(0), "the last 3 keys may not have arrived");
 }
 
 TEST_F(Attach, after_a_move_output_of_the_old_console_is_not_shown) {

@@ -122,6 +122,17 @@ TEST_F(Attach, another_log_under_the_old_name_is_shown_and_said) {
   EXPECT_TRUE(has(outside.notices, "begins anew"));
 }
 
+TEST_F(Attach, an_emptied_log_is_another_log_however_short_the_old_one_was) {
+  attach_as_writer();
+  output(0, "old\n");
+  break_connection();
+  advance(limits::client_reconnect_delay_max);
+  open();
+  attached(9, 0);
+  output(0, "new\n");
+  EXPECT_EQ(outside.screen, "old\nnew\n");
+}
+
 TEST_F(Attach, missing_output_never_passes_silently) {
   attach_as_writer();
   output(0, "one\n");

@@ -168,6 +168,23 @@ TEST(SecureStream, flush_and_close_from_inside_callbacks_are_sound) {
   EXPECT_EQ(pair.agent.reason, "peer closed the connection");
 }
 
+TEST(SecureStream, closed_from_inside_fill_says_its_last_words_at_once) {
+  Shard shard;
+  End end;
+  const auto fds = Pair::sockets();
+  end.open(shard, fds[0], std::nullopt);
+  auto events = end.events();
+  events.fill = [&](MutableBytes) {
+    end.stream->close("enough");
+    return std::size_t{0};
+  };
+  end.stream->start(std::move(events));
+  pump_ready(shard);
+  std::byte nothing{};
+  EXPECT_EQ(recv(fds[1], &nothing, 1, MSG_DONTWAIT), 0);  // its end, without waiting for any time-out
+  close(fds[1]);
+}
+
 TEST(SecureStream, a_pull_is_not_made_while_the_peer_does_not_read) {
   Shard shard;
   End end;
