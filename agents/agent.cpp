@@ -26,7 +26,9 @@ LineConfig config_of(const wire::LineSpec& spec) {
 }  // namespace
 
 Agent::Agent(Shard& shard, AgentConfig config) : shard_(shard), config_(std::move(config)), away_(shard) {}
-Agent::~Agent() = default;
+
+// Streams of consoles belong to the link's connection: they end before it does.
+Agent::~Agent() { lines_.clear(); }
 
 Result<> Agent::start() {
   std::error_code error;

@@ -2,6 +2,7 @@
 // folder that cannot be written; then one message each way; then the files take their names, the certificate last.
 #include "agents/join.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -103,6 +104,7 @@ class Exchange {
 
   void answered(ByteView message) {
     wire::JoinReply reply;
+    const google::protobuf::LogSilencer quiet;  // what is wrong with it, we say ourselves
     if (message.empty() || !reply.ParseFromArray(message.data(), static_cast<int>(message.size())))
       return failed(ErrorCode::Unavailable, "its answer makes no sense; is it an oobd of another version?");
     if (!reply.error().empty()) return failed(ErrorCode::Denied, escape_controls(reply.error()));
@@ -169,28 +171,31 @@ Result<> join_and_stage(const std::string& server, const std::string& state, con
 
 // --- the token ------------------------------------------------------------------------------------------------------
 
-volatile std::sig_atomic_t interrupted_by = 0;
+termios shown{};  // the terminal as it was; for a signal's sake at namespace scope
 
-// A terminal that does not show what is typed, until this goes; a signal in between is passed on then.
+// A terminal that does not show what is typed, until this goes or a signal ends the program.
 class SilentTerminal {
  public:
   SilentTerminal() {
-    if (::tcgetattr(STDIN_FILENO, &before_) != 0) return;
+    if (::tcgetattr(STDIN_FILENO, &shown) != 0) return;
     is_terminal_ = true;
-    struct sigaction note {};
-    note.sa_handler = [](int signal) { interrupted_by = signal; };  // without SA_RESTART: read(2) returns
-    for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &note, &actions_[i]);
-    termios silent = before_;
+    struct sigaction restore {};
+    restore.sa_flags = SA_RESETHAND;
+    restore.sa_handler = [](int signal) {  // both calls are safe here, signal-safety(7)
+      ::tcsetattr(STDIN_FILENO, TCSANOW, &shown);
+      ::raise(signal);
+    };
+    for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &restore, &actions_[i]);
+    termios silent = shown;
     silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
     std::fputs("Token: ", stderr);
   }
   ~SilentTerminal() {
     if (!is_terminal_) return;
-    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
-    std::fputs("\n", stderr);
+    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
     for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &actions_[i], nullptr);
-    if (interrupted_by != 0) ::raise(interrupted_by);
+    std::fputs("\n", stderr);
   }
   SilentTerminal(const SilentTerminal&) = delete;
   SilentTerminal& operator=(const SilentTerminal&) = delete;
@@ -198,7 +203,6 @@ class SilentTerminal {
  private:
   static constexpr std::array<int, 4> kSignals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
   bool is_terminal_ = false;
-  termios before_{};
   std::array<struct sigaction, kSignals.size()> actions_{};
 };
 

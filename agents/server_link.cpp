@@ -73,11 +73,19 @@ void ServerLink::connected(Result<int> fd) {
       shard_, Mux::Role::Accepter,
       TunnelConnection::Events{[this](StreamId id, const std::string& path) { return opened(id, path); },
                                [this](const std::string& reason) { lost(reason); }});
-  TunnelConnection& connection = *connection_;
-  stream_->start({.ready = [this] { run(); },
-                  .bytes = [&connection](ByteView bytes) { connection.received(bytes); },
-                  .closed = [&connection](const std::string& reason) { connection.stream_closed(reason); },
-                  .fill = [&connection](MutableBytes into) { return connection.fill(into); }});
+  const auto connection = connection_->self();
+  stream_->start(
+      {.ready = [this] { run(); },
+       .bytes =
+           [connection](ByteView bytes) {
+             if (*connection != nullptr) (*connection)->received(bytes);
+           },
+       .closed =
+           [connection](const std::string& reason) {
+             if (*connection != nullptr) (*connection)->stream_closed(reason);
+           },
+       .fill = [connection](
+                   MutableBytes into) { return *connection != nullptr ? (*connection)->fill(into) : std::size_t(0); }});
   login_.once(limits::tunnel_login_time_max, [this] {
     if (connection_) connection_->close("the server did not say welcome within 10 s");
   });

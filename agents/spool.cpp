@@ -104,7 +104,8 @@ void Spool::drop_oldest() {
   if (block_of_ == segments_.front().number) block_of_ = 0;
   ::unlink(file_of(segments_.front().number).c_str());
   ::close(segments_.front().fd);
-  segments_.pop_front();
+  segments_.erase(segments_.begin());
+  if (segments_.empty()) block_ = Bytes();
 }
 
 void Spool::remove() {

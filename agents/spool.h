@@ -3,8 +3,8 @@
 // calls, so that a failing disk costs records (which a reader is told) and never the agent. It serves one incarnation:
 // after a reboot the ring is gone, and with it the meaning of the spool's offsets.
 #pragma once
-#include <deque>
 #include <string>
+#include <vector>
 
 #include "agents/ring.h"
 
@@ -52,7 +52,7 @@ class Spool {
   std::string path_;
   std::uint64_t incarnation_;
   std::size_t segment_bytes_max_;
-  std::deque<Segment> segments_;
+  std::vector<Segment> segments_;  // oldest first
   std::uint64_t next_number_ = 1;  // never used twice, or a hint could lead into the wrong segment
   bool cut_ = false;               // the last segment ends in something half written
   mutable Bytes block_;            // of the file last read, from block_at_ on

@@ -13,7 +13,7 @@ TunnelConnection::TunnelConnection(Shard& shard, Mux::Role role, Events events)
       mux_(role, shard.clock(), {.opened = events_.opened, .wants_fill = [this] { want_fill(); }}),
       ping_(shard) {}
 
-TunnelConnection::~TunnelConnection() = default;
+TunnelConnection::~TunnelConnection() { *self_ = nullptr; }
 
 void TunnelConnection::run(std::unique_ptr<SecureStream> stream) {
   stream_ = std::move(stream);
@@ -24,8 +24,8 @@ void TunnelConnection::run(std::unique_ptr<SecureStream> stream) {
 void TunnelConnection::want_fill() {
   if (fill_posted_ || over_ || !stream_) return;
   fill_posted_ = true;
-  shard_.post([this, alive = std::weak_ptr(alive_)] {
-    if (alive.expired()) return;
+  shard_.post([this, self = self_] {
+    if (*self == nullptr) return;
     fill_posted_ = false;
     if (!over_) stream_->flush();
   });
@@ -37,7 +37,7 @@ void TunnelConnection::received(ByteView bytes) {
 }
 
 std::size_t TunnelConnection::fill(MutableBytes into) {
-  if (over_) return 0;
+  if (over_ && !saying_goodbye_) return 0;
   const auto filled = mux_.fill(into);
   if (filled) return *filled;
   close(filled.error().message);
@@ -51,13 +51,27 @@ void TunnelConnection::close(const std::string& reason) {
   over_ = true;
   ping_.cancel();
   // We may be inside the mux or the stream: they are ended when this has returned.
-  shard_.post([this, reason, alive = std::weak_ptr(alive_)] {
-    if (alive.expired()) return;
-    stream_.reset();
+  shard_.post([this, reason, self = self_] {
+    if (*self == nullptr) return;
+    say_goodbye(reason);
     mux_.fail_all(reason);
     const auto closed = events_.closed;  // may destroy us
     closed(reason);
   });
+}
+
+void TunnelConnection::say_goodbye(const std::string& reason) {
+  if (!stream_) return;
+  if (!stream_->is_open()) return stream_.reset();
+  mux_.goodbye(reason);
+  saying_goodbye_ = true;
+  stream_->flush();
+  saying_goodbye_ = false;
+  stream_->close(reason);
+  // Its last bytes need it a little longer than us.
+  const auto rest = std::make_shared<Timer>(shard_);
+  rest->once(2 * limits::tunnel_goodbye_time_max,
+             [rest, stream = std::shared_ptr<SecureStream>(std::move(stream_))] {});
 }
 
 void TunnelConnection::arm_ping() {

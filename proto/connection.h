@@ -22,28 +22,30 @@ class TunnelConnection {
   ~TunnelConnection();  // closes without a word; owners of streams are told nothing
   TunnelConnection(const TunnelConnection&) = delete;
 
-  // Takes over a stream whose handshake is done. What it brings is passed to received(); see events_for().
+  // Takes over a stream whose handshake is done, and whose callbacks call the three functions below by way of self().
   void run(std::unique_ptr<SecureStream> stream);
-  // What the SecureStream has to be started with (its owner adds `ready`).
   void received(ByteView bytes);
   std::size_t fill(MutableBytes into);
   void stream_closed(const std::string& reason);
+  // Ourselves, null once we are gone: a stream that says goodbye outlives its connection for a moment.
+  std::shared_ptr<TunnelConnection*> self() { return self_; }
 
   Mux& mux() { return mux_; }
-  // Ends the connection now; `closed` is called later, with this reason.
+  // Ends the connection now, tells the peer why if it still listens; `closed` is called later, with this reason.
   void close(const std::string& reason);
 
  private:
   void want_fill();
   void arm_ping();
+  void say_goodbye(const std::string& reason);
 
   Shard& shard_;
   Events events_;
   Mux mux_;
   std::unique_ptr<SecureStream> stream_;
   Timer ping_;
-  bool fill_posted_ = false, over_ = false;
-  std::shared_ptr<int> alive_ = std::make_shared<int>();
+  bool fill_posted_ = false, over_ = false, saying_goodbye_ = false;
+  std::shared_ptr<TunnelConnection*> self_ = std::make_shared<TunnelConnection*>(this);
 };
 
 }  // namespace oob

@@ -17,6 +17,7 @@ namespace {
 // What this connection may have under way in all; large, because bytes are taken from it at once.
 constexpr std::int32_t kConnectionWindowBytes = 32 * 1024 * 1024;
 constexpr std::size_t kPathBytesMax = 256;
+constexpr std::size_t kReasonBytesMax = 300;
 // A stream with less window left waits for more, so that an owner always has room for a message and some data. It is
 // never waited for in vain: credit is given back as soon as half a window was taken.
 static_assert(2 * kStreamFillBytesMin < limits::tunnel_stream_window_bytes);
@@ -152,8 +153,13 @@ struct Mux::State {
         else if (frame->headers.cat == NGHTTP2_HCAT_RESPONSE)
           self.answered(id);
         break;
-      case NGHTTP2_GOAWAY:
-        return self.abort_connection("the peer ended the connection");
+      case NGHTTP2_GOAWAY: {
+        const auto& goaway = frame->goaway;
+        const std::string_view why(reinterpret_cast<const char*>(goaway.opaque_data),
+                                   std::min(goaway.opaque_data_len, kReasonBytesMax));
+        return self.abort_connection(why.empty() ? "the peer ended the connection"
+                                                 : "the peer said: " + escape_controls(why));
+      }
       default:
         break;
     }
@@ -191,7 +197,7 @@ struct Mux::State {
   // nghttp2 answers a broken frame by a GOAWAY and ignores all input from then on: that is the end of the connection.
   static int frame_sent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     State& self = of(user);
-    if (frame->hd.type != NGHTTP2_GOAWAY) return 0;
+    if (frame->hd.type != NGHTTP2_GOAWAY || frame->goaway.error_code == NGHTTP2_NO_ERROR) return 0;
     return self.abort_connection(
         "the peer broke the protocol: " +
         (self.complaint.empty() ? std::string(nghttp2_http2_strerror(frame->goaway.error_code)) : self.complaint));
@@ -404,6 +410,12 @@ void Mux::fail_all(const std::string& reason) {
     StreamOwner* owner = stream == nullptr ? nullptr : std::exchange(stream->owner, nullptr);
     if (owner != nullptr) owner->stream_closed(reason);
   }
+}
+
+void Mux::goodbye(const std::string& reason) {
+  const std::string_view said = std::string_view(reason).substr(0, kReasonBytesMax);
+  nghttp2_submit_goaway(state_->session, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR,
+                        reinterpret_cast<const std::uint8_t*>(said.data()), said.size());
 }
 
 StreamId Mux::open(const std::string& path, StreamClass stream_class, std::size_t message_bytes_max,

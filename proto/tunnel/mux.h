@@ -58,6 +58,9 @@ class Mux {
   SteadyTime next_deadline() const;
   void ping();                       // now, to see whether the peer lives
   SteadyTime last_received() const;  // when the peer last said anything
+  // Tells the peer that the connection ends, and why (GOAWAY with the reason as its debug data); the next fill()
+  // gives it out.
+  void goodbye(const std::string& reason);
   // The connection is over: every open stream's owner is told once.
   void fail_all(const std::string& reason);
 

@@ -17,7 +17,7 @@ struct AgentListener::Login {
   std::string from;
   std::unique_ptr<SecureStream> stream;
   std::unique_ptr<JoinConversation> join;
-  TunnelConnection* tunnel = nullptr;
+  std::shared_ptr<TunnelConnection*> tunnel;  // set: it has become one, which may be gone again
   Timer deadline;
 };
 
@@ -83,17 +83,18 @@ void AgentListener::start(const std::shared_ptr<Login>& login, int fd, std::opti
       .ready = [this, login] { proved(login); },
       .bytes =
           [this, login](ByteView bytes) {
-            if (login->tunnel != nullptr) return login->tunnel->received(bytes);
+            if (login->tunnel) return *login->tunnel != nullptr ? (*login->tunnel)->received(bytes) : void();
             if (!login->join) return;
             if (!login->join->receive(bytes)) return over(login, "");
             login->stream->flush();
           },
       .closed =
           [this, login](const std::string& reason) {
-            login->tunnel != nullptr ? login->tunnel->stream_closed(reason) : over(login, reason);
+            if (!login->tunnel) return over(login, reason);
+            if (*login->tunnel != nullptr) (*login->tunnel)->stream_closed(reason);
           },
       .fill = [login](MutableBytes into) -> std::size_t {
-        if (login->tunnel != nullptr) return login->tunnel->fill(into);
+        if (login->tunnel) return *login->tunnel != nullptr ? (*login->tunnel)->fill(into) : std::size_t(0);
         if (!login->join) return 0;
         Bytes& output = login->join->output();
         const std::size_t size = std::min(output.size(), into.size());
@@ -118,7 +119,7 @@ void AgentListener::proved(const std::shared_ptr<Login>& login) {
                      {.name = "local", .key = {}, .address = login->from});  // the UNIX socket: TLS had to have one
   }
   if (const auto may = directory_.may_connect(certificate->name, certificate->fingerprint); !may) {
-    return over(login, may.error().message);
+    return refuse(login, may.error().message);
   }
   const auto left = WallTime(Duration(certificate->not_after_wall_ms)) - shard_.clock().wall();
   if (left < limits::certificate_warn_before) {
@@ -128,11 +129,25 @@ void AgentListener::proved(const std::shared_ptr<Login>& login) {
   hand_over(login, {.name = certificate->name, .key = certificate->fingerprint, .address = login->from});
 }
 
+// It has shown a certificate of ours, so it is told why.
+void AgentListener::refuse(const std::shared_ptr<Login>& login, const std::string& reason) {
+  auto farewell = std::make_shared<std::unique_ptr<TunnelConnection>>();
+  *farewell = std::make_unique<TunnelConnection>(
+      shard_, Mux::Role::Opener,
+      TunnelConnection::Events{.opened = {}, .closed = [farewell](const std::string&) { farewell->reset(); }});
+  TunnelConnection& connection = **farewell;
+  login->tunnel = connection.self();
+  auto stream = std::move(login->stream);
+  over(login, reason);
+  connection.run(std::move(stream));
+  connection.close(reason);
+}
+
 void AgentListener::hand_over(const std::shared_ptr<Login>& login, AgentPeer peer) {
   login->deadline.cancel();
   logins_.erase(login);
   directory_.arrived(std::move(peer), std::move(login->stream),
-                     [&](std::unique_ptr<AgentLink>& link) { login->tunnel = &link->connection(); });
+                     [&](std::unique_ptr<AgentLink>& link) { login->tunnel = link->connection().self(); });
 }
 
 void AgentListener::over(const std::shared_ptr<Login>& login, const std::string& reason) {

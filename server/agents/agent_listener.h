@@ -32,6 +32,7 @@ class AgentListener {
   void accepted_unix(int fd, const std::string& from);
   void start(const std::shared_ptr<Login>& login, int fd, std::optional<TlsEngine> engine);
   void proved(const std::shared_ptr<Login>& login);
+  void refuse(const std::shared_ptr<Login>& login, const std::string& reason);
   void hand_over(const std::shared_ptr<Login>& login, AgentPeer peer);
   void over(const std::shared_ptr<Login>& login, const std::string& reason);
 

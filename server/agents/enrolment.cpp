@@ -1,6 +1,8 @@
 // Tokens made and used up, certificates signed, and the conversation around it.
 #include "server/agents/enrolment.h"
 
+#include <google/protobuf/stubs/logging.h>
+
 #include "common/crypto/digest.h"
 #include "common/crypto/token.h"
 #include "common/limits.h"
@@ -28,7 +30,7 @@ std::string reply_wire(const Result<Bytes>& outcome) {
   if (outcome)
     reply.set_certificate(outcome->data(), outcome->size());
   else
-    reply.set_error(outcome.error().message);
+    reply.set_error(outcome.error().message);  // UTF-8: messages hold no foreign text unescaped
   return reply.SerializeAsString();
 }
 
@@ -102,6 +104,8 @@ Result<> JoinConversation::receive(ByteView bytes) {
   const auto message = state.input.message();
   if (!message || state.asked) return {};
   wire::JoinRequest request;
+  // A name that is not UTF-8 would otherwise be a line on standard error, as often as a stranger likes.
+  const google::protobuf::LogSilencer quiet;
   if (!request.ParseFromArray(message->data(), static_cast<int>(message->size())))
     return state.refuse({ErrorCode::Usage, "the message is no JoinRequest"});
   wipe(MutableBytes(state.input.buffer()).subspan(message->data() - state.input.buffer().data()));

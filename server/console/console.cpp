@@ -12,14 +12,13 @@ namespace {
 constexpr std::size_t kHoldAboveBytes = limits::log_pending_bytes_max / 2;
 constexpr std::size_t kHoldUntilBytes = limits::log_pending_bytes_max / 4;
 
-// Numbers of sessions are never used twice, also not by the oobd that runs after this one: agents know repeats by them.
-std::uint64_t next_session_id(Shard& shard) {
+}  // namespace
+
+std::uint64_t never_used_before(Clock& clock) {
   static std::uint64_t last = 0;
-  last = std::max(last + 1, std::uint64_t(wall_ms(shard.clock().wall())) << 12);
+  last = std::max(last + 1, std::uint64_t(wall_ms(clock.wall())) << 12);
   return last;
 }
-
-}  // namespace
 
 Console::Console(Shard& shard, std::string name, std::unique_ptr<ConsoleLog> log)
     : room_(std::make_shared<ConsoleRoom>(shard, std::move(name), std::move(log))) {
@@ -65,13 +64,13 @@ std::vector<SessionRow> Console::sessions() const {
 
 std::unique_ptr<Session> Console::attach(const Identity& who, const AttachOptions& options, SessionSink& sink) {
   ConsoleRoom& room = *room_;
-  auto member = std::make_shared<Session::State>(room, next_session_id(room.shard), who, sink, *room.log);
+  auto member = std::make_shared<Session::State>(room, never_used_before(room.shard.clock()), who, sink, *room.log);
   member->since = room.shard.clock().wall();
   room.tell_all({.kind = SessionEvent::Kind::Joined, .user = who.user, .text = {}, .gap_bytes = {}, .log_offset = 0});
   room.members.push_back(member);
   if (options.want_write && room.writer == nullptr) {
     room.writer = member.get();  // its mode says so; nobody has lost anything
-    ++room.seat;
+    room.seat = never_used_before(room.shard.clock());
   } else if (options.want_write && options.force) {
     room.seat_to(member.get(), who.user + " took over", who.user);
   }

@@ -9,6 +9,10 @@
 
 namespace oob {
 
+// Numbers of sessions and seats are never used twice, on any console, also not by the oobd that runs after this one:
+// agents know repeats by the one, keys gone astray are known by the other.
+std::uint64_t never_used_before(Clock& clock);
+
 struct Session::State {
   State(ConsoleRoom& r, std::uint64_t number, Identity who, SessionSink& s, ConsoleLog& log)
       : room(&r), id(number), identity(std::move(who)), sink(s), viewer(log, s) {}

@@ -121,7 +121,7 @@ void ConsoleRoom::tell(Session::State* one, SessionEvent event) {
 
 void ConsoleRoom::seat_to(Session::State* to, const std::string& how, const std::string& by) {
   Session::State* before = std::exchange(writer, to);
-  ++seat;
+  seat = never_used_before(shard.clock());
   if (before != nullptr) {
     // Keys of the writer before that still wait at the agent are not typed for the one after.
     if (port != nullptr) port->flush_input(to == nullptr ? 0 : to->id);

@@ -77,7 +77,14 @@ ConsoleEntry read_console_table(const ConsoleContext& context, const toml_file::
   }
   for (auto& [label, text] : read_labels(table, to)) out.labels[label] = text;
   const LineKind* kind = read_kind(table, context.kinds);
-  if (!kind) return out;  // which keys there may be is not known
+  if (!kind) {
+    // Which keys there may be is not known, but a key that no kind has is a slip, perhaps of `line` itself.
+    for (const auto& other : context.kinds) {
+      for (const auto& key : other.keys) table.any(key.name);
+    }
+    table.finish();
+    return out;
+  }
   out.line.kind = kind->name;
   for (const auto& key : kind->keys) read_key(table, key, out.line);
   table.finish();

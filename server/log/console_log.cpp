@@ -11,6 +11,7 @@ namespace oob {
 namespace {
 
 constexpr std::size_t kItemCost = sizeof(LogItem) + 64;  // the item, and the chunk's own head
+constexpr std::size_t kSpareItems = 128;                 // so that a busy minute does not cost memory for ever
 constexpr std::uint64_t kGapBytesMax = std::uint64_t{1} << 56;
 
 std::size_t cost_of(const LogItem& item) {
@@ -181,12 +182,12 @@ void ConsoleLog::State::reported(LogOutcome now) {
 
 void ConsoleLog::State::written() {
   const InFlight done = std::move(in_flight.front());
-  in_flight.pop_front();
+  in_flight.erase(in_flight.begin());
   waiting_cost -= done.cost;
   if (owner) folder->waiting_cost -= done.cost;
   if (waiting_cost < limits::log_pending_bytes_max / 2) slow.clear();
   done.batch->clear();
-  if (done.batch->capacity() * sizeof(LogItem) < limits::log_gather_bytes) spare = std::move(*done.batch);
+  if (done.batch->capacity() <= kSpareItems) spare = std::move(*done.batch);
   if (owner && gathered()) {
     const auto self = shared_from_this();
     folder->submit({&self, 1});

@@ -142,7 +142,8 @@ bool LogFile::set_aside(const std::string& reason) {
     close();
     return false;
   }
-  log_error("log", "a console's log is damaged and was put aside", {{"file", aside}, {"reason", reason}});
+  log_limited(LogLevel::Error, "log", path_, "a console's log is damaged and was put aside",
+              {{"file", aside}, {"reason", reason}});
   close();
   fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_EXCL, 0640);
   return fd_ >= 0 || refuse("cannot make");

@@ -1,7 +1,6 @@
 // The shard's side of the logs, shared by console_log.cpp and log_folder.cpp only. The LogFile of each log belongs to
 // the worker: the shard never touches it but through jobs, and knows of it what a job's outcome said.
 #pragma once
-#include <deque>
 #include <vector>
 
 #include "server/log/log_file.h"
@@ -31,7 +30,7 @@ struct ConsoleLog::State : std::enable_shared_from_this<ConsoleLog::State> {
     std::shared_ptr<LogBatch> batch;
     std::size_t cost;
   };
-  std::deque<InFlight> in_flight;
+  std::vector<InFlight> in_flight;  // two, seldom more
   LogBatch pending, spare;
   std::size_t pending_bytes = 0, pending_cost = 0;  // of `pending`
   std::size_t waiting_cost = 0;                     // of all; cost: with what keeping them takes

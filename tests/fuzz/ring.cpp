@@ -1,6 +1,6 @@
+// links: oob_agents
 // Any bytes as a line's ring: opening never crashes or loops; what is taken for sound can be read to its end, written,
 // and found again. The input is laid over a fresh ring's head and first records, so that little is refused at once.
-// links: oob_agents
 #include <fcntl.h>
 #include <unistd.h>
 

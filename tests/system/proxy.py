@@ -13,6 +13,7 @@ class TcpProxy:
         self.pairs = []            # live (agent's side, server's side)
         self.forwarding = True     # False: half-open, bytes stay where they are
         self.accepting = True
+        self.relayed = 0           # connections so far
         self.running = True
         self.wake_r, self.wake_w = socket.socketpair()
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -72,6 +73,7 @@ class TcpProxy:
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self.lock:
             self.pairs.append((end, other))
+            self.relayed += 1
 
     def _relay(self, source, pair):
         sink = pair[1] if source is pair[0] else pair[0]

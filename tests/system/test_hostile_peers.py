@@ -119,6 +119,7 @@ def test_a_connection_that_says_nothing_is_closed_and_does_not_keep_agents_out()
         assert time.monotonic() - began < 40 * SLOW
         for end in silent:
             closes(end)
+        site.wait_up("echo")
         Working(site).still()
 
 

@@ -11,6 +11,14 @@ from harness import BIN, ROOT, SLOW, limit
 from terminal import Terminal
 
 
+def runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
 class Checkout:
     """What quickstart needs of a checkout; its build folder is the one under test."""
 
@@ -32,7 +40,7 @@ class Checkout:
                 if name.endswith(".pid")}
 
     def oob(self, command):
-        return subprocess.run(["bash", "-c", f". {self.root}/build/quickstart/env && oob {command}"], text=True,
+        return subprocess.run(["bash", "-c", f'. "$0" && oob {command}', f"{self.root}/build/quickstart/env"], text=True,
                               capture_output=True, timeout=30 * SLOW)
 
 
@@ -68,7 +76,7 @@ def check(folder):
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
     assert not checkout.pids()
     for pid in now.values():
-        assert not os.path.exists(f"/proc/{pid}"), f"{pid} still runs"
+        assert not runs(pid), f"{pid} still runs"
     assert checkout.run("--stop").returncode == 0
     return checkout
 

@@ -2,6 +2,8 @@
 #include "agents/ring.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -190,6 +192,32 @@ TEST_F(Rings, a_file_that_is_no_sound_ring_is_replaced_by_a_new_incarnation) {
   { Ring ring = opened(2 * kBytes); }
   EXPECT_FALSE(opened().found()) << "another size";
   EXPECT_TRUE(opened().found());
+}
+
+// On a tmpfs of its own that is full: a page that cannot be had would be SIGBUS if it were touched.
+TEST_F(Rings, a_full_tmpfs_costs_output_that_is_told_and_never_the_agent) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::geteuid() != 0 && ::unshare(CLONE_NEWUSER) != 0) ::_exit(77);
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=128k") != 0) {
+      ::_exit(77);
+    }
+    Ring ring = opened(1 << 20);
+    for (int i = 0; i < 5000; ++i) say(ring, std::string(100, 'x'));
+    const std::string read = all(ring, 0);
+    const std::size_t lost = read.find('[');
+    if (lost < 50'000 || lost > 128'000) ::_exit(1);
+    if (read.substr(lost) != "[" + std::to_string(500'000 - lost) + "]") ::_exit(2);
+    ring.release(ring.end());
+    say(ring, "room again");
+    ::_exit(all(ring, 500'000) == "room again" && !Ring::open(path + "2", 1 << 20) ? 0 : 3);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no right to mount a tmpfs";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 // The child appends numbered lines as fast as it can, releases some, and is killed at a random instant.

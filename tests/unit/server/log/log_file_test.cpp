@@ -2,8 +2,11 @@
 #include "server/log/log_file.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -265,6 +268,31 @@ TEST_F(LogFiles, a_disk_that_takes_half_a_write_leaves_a_sound_file_and_an_exact
   EXPECT_EQ(all(*opened()), "before [29]after");
 }
 
+TEST_F(LogFiles, a_full_disk_is_said_so_and_costs_what_the_gap_says) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::geteuid() != 0 && ::unshare(CLONE_NEWUSER) != 0) ::_exit(77);
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=64k") != 0) {
+      ::_exit(77);
+    }
+    auto file = opened();
+    say(*file, "before");
+    std::ofstream(folder / "ballast") << std::string(100'000, 'x');  // as much as there is room for
+    say(*file, std::string(20'000, 'y'));
+    if (file->trouble() != "disk full: No space left on device") ::_exit(1);
+    fs::remove(folder / "ballast");
+    clock.advance(limits::log_retry_every);
+    say(*file, "after");
+    ::_exit(all(*file) == "before[20000]after" && all(*opened()) == all(*file) ? 0 : 2);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no right to mount a tmpfs";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
 TEST_F(LogFiles, a_line_that_changed_while_the_disk_refused_is_right_afterwards) {
   auto file = opened();
   mark(*file, LogEvent::Kind::Line, {0, 1, 100});
@@ -350,6 +378,30 @@ TEST_F(LogFiles, a_log_damaged_in_its_middle_is_read_around_the_damage) {
   ASSERT_TRUE(file->read(pieces));
   EXPECT_EQ(pieces.next(), 800000u);
   EXPECT_EQ(all(*file).substr(0, 20000), std::string(20000, 'a'));
+}
+
+// docs/LOG-FORMAT.md promises that its Python program gives the output back, byte for byte.
+TEST_F(LogFiles, the_documented_program_reads_what_was_said) {
+  const fs::path docs = fs::path(__FILE__).parent_path() / "../../../../docs/LOG-FORMAT.md";
+  std::ifstream page(docs);
+  ASSERT_TRUE(page) << docs;
+  std::string text{std::istreambuf_iterator<char>(page), {}};
+  text = text.substr(text.find("```python\n") + 10);
+  std::ofstream(folder / "strip.py") << text.substr(0, text.find("```"));
+  auto file = opened();
+  std::string said;
+  for (const std::string_view part : {"login: ", "root\n", "\x1E", "\x1E\x1Eoob \n", "\n\n", "end"}) {
+    said += part;
+    say(*file, part);
+    mark(*file, LogEvent::Kind::Attach, file->end());
+  }
+  file.reset();
+  std::ofstream(path, std::ios::binary | std::ios::app) << "\x1E"
+                                                        << "oob half a mark";
+  const std::string out = (folder / "out").string();
+  ASSERT_EQ(std::system(("python3 " + (folder / "strip.py").string() + " <" + path + " >" + out).c_str()), 0);
+  std::ifstream in(out, std::ios::binary);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), said);
 }
 
 // Kill -9 leaves some prefix of what was written. Whatever the crash, nothing is lost or doubled that the position does
