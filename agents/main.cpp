@@ -1,9 +1,9 @@
 // oob-agent: arguments, signals, start and end. `oob-agent run --foreground --config FILE` serves lines,
 // `oob-agent join` enrols this machine at a server. It does not daemonize: systemd or a shell keeps it.
 #include <getopt.h>
-#include <sys/resource.h>
+#include <google/protobuf/stubs/logging.h>
 
-#include <boost/asio/signal_set.hpp>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -11,7 +11,8 @@
 #include "agents/agent.h"
 #include "agents/join.h"
 #include "common/log.h"
-#include "common/runtime/shard.h"
+#include "common/runtime/daemon.h"
+#include "common/runtime/signals.h"
 #include "common/toml/diagnostics.h"
 
 namespace {
@@ -25,29 +26,21 @@ constexpr const char* kUsage =
 
 constexpr int kUsageStatus = 2;
 
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int run(const std::string& config_path) {
   oob::Diagnostics diagnostics;
   oob::AgentConfig config = oob::load_agent_config(config_path, diagnostics);
   std::fputs(diagnostics.text().c_str(), stderr);
   if (diagnostics.failed()) return kUsageStatus;
   oob::log_start("oob-agent", config.log_level);
-  raise_descriptor_limit();
+  oob::raise_descriptor_limit();
+  google::protobuf::SetLogHandler(nullptr);  // it would print a line for each message a peer got wrong
   oob::Shard shard;
   oob::Agent agent(shard, std::move(config));
   if (const auto started = agent.start(); !started) {
     std::fprintf(stderr, "oob-agent: %s\n", started.error().message.c_str());
     return started.error().code == oob::ErrorCode::Usage ? kUsageStatus : 1;
   }
-  boost::asio::signal_set signals(shard.io(), SIGTERM, SIGINT);
-  signals.async_wait([&shard](const boost::system::error_code& error, int signal) {
-    if (error) return;
+  const oob::Signals signals(shard, {SIGTERM, SIGINT}, [&shard](int signal) {
     oob::log_info("agent", "stopping", {{"signal", signal}});
     shard.stop();
   });

@@ -1,4 +1,5 @@
-// Byte spans, as everything in Outband passes bytes: std::byte, never char, so that text and data do not mix by accident.
+// Byte spans, as everything in Outband passes bytes: std::byte, never char, so that text and data do not mix by
+// accident.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -16,9 +17,7 @@ using MutableBytes = std::span<std::byte>;
 using Bytes = std::vector<std::byte>;
 
 inline ByteView as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
-inline std::string_view as_text(ByteView bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline std::string_view as_text(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 inline void append(Bytes& to, ByteView from) { to.insert(to.end(), from.begin(), from.end()); }
 inline void append(Bytes& to, std::string_view from) { append(to, as_bytes(from)); }
 

@@ -60,9 +60,7 @@ class PeerClock {
   }
   bool known() const { return known_; }
   // The deadline `after` from `now`, in the peer's milliseconds.
-  std::int64_t deadline_ms(SteadyTime now, Duration after) const {
-    return steady_ms(now) + offset_ms_ + after.count();
-  }
+  std::int64_t deadline_ms(SteadyTime now, Duration after) const { return steady_ms(now) + offset_ms_ + after.count(); }
   // A deadline in OUR clock stays ours; this converts the peer's milliseconds to our clock's.
   std::int64_t ours_ms(std::int64_t peer_ms) const { return peer_ms - offset_ms_; }
 

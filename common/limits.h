@@ -20,21 +20,21 @@ inline constexpr std::size_t log_marker_every_bytes = 256 * 1024;  // bounds how
 inline constexpr auto log_time_marker_every = 60s;
 // Callers withhold credit at log_pending_bytes_max; a stream's window may be under way then. More is counted as a gap.
 inline constexpr std::size_t log_waiting_bytes_max = 2 * 1024 * 1024;
-inline constexpr std::size_t log_marker_bytes_max = 1024;    // one marker line; longer text is cut
-inline constexpr std::size_t log_read_events_max = 10'000;   // given to one reader at once; more are left out
-inline constexpr auto log_retry_every = 1s;                  // a disk that refused is asked again
+inline constexpr std::size_t log_marker_bytes_max = 1024;        // one marker line; longer text is cut
+inline constexpr std::size_t log_read_events_max = 10'000;       // given to one reader at once; more are left out
+inline constexpr auto log_retry_every = 1s;                      // a disk that refused is asked again
 inline constexpr std::size_t ring_record_bytes_max = 64 * 1024;  // longer appends are split
-inline constexpr std::size_t ring_trim_bytes = 64 * 1024;    // unused pages are given back from here on
-inline constexpr auto line_connect_time_max = 10s;  // look-up and connect of a tcp or unix line
-inline constexpr auto line_keepalive_every = 10s;   // a silent tcp peer is probed, and is dead after three probes
-inline constexpr auto program_hangup_time = 5s;     // from SIGHUP to SIGKILL
-inline constexpr auto test_line_tick = 10ms;        // a numbering test line gathers so long
+inline constexpr std::size_t ring_trim_bytes = 64 * 1024;        // unused pages are given back from here on
+inline constexpr auto line_connect_time_max = 10s;               // look-up and connect of a tcp or unix line
+inline constexpr auto line_keepalive_every = 10s;  // a silent tcp peer is probed, and is dead after three probes
+inline constexpr auto program_hangup_time = 5s;    // from SIGHUP to SIGKILL
+inline constexpr auto test_line_tick = 10ms;       // a numbering test line gathers so long
 
 // --- the tunnel ---
-inline constexpr std::size_t tunnel_message_bytes_max = 1024 * 1024;   // assignment of thousands of lines
-inline constexpr std::size_t tunnel_frame_bytes = 8 * 1024;            // scheduler quantum = largest DATA frame sent
-inline constexpr std::size_t tunnel_send_buffer_bytes = 16 * 1024;     // framed, not yet taken by TLS or the socket
-inline constexpr std::size_t tunnel_stream_window_bytes = 16 * 1024;   // at first; grows
+inline constexpr std::size_t tunnel_message_bytes_max = 1024 * 1024;  // assignment of thousands of lines
+inline constexpr std::size_t tunnel_frame_bytes = 8 * 1024;           // scheduler quantum = largest DATA frame sent
+inline constexpr std::size_t tunnel_send_buffer_bytes = 16 * 1024;    // framed, not yet taken by TLS or the socket
+inline constexpr std::size_t tunnel_stream_window_bytes = 16 * 1024;  // at first; grows
 inline constexpr std::size_t tunnel_stream_window_bytes_max = 1024 * 1024;
 inline constexpr std::size_t tunnel_window_budget_bytes = 64 * 1024 * 1024;
 inline constexpr std::uint32_t tunnel_streams_max = 10'000;
@@ -57,10 +57,10 @@ inline constexpr std::size_t http_body_bytes_max = 8 * 1024 * 1024;
 inline constexpr std::size_t http_header_bytes_max = 16 * 1024;
 inline constexpr auto http_idle_max = 30s;         // without a whole request, or with an answer that is not taken
 inline constexpr auto http_goodbye_time_max = 5s;  // for what is queued and the closing frames of a WebSocket
-inline constexpr std::size_t http_write_bytes_kept = 64 * 1024;  // gathered for one write; larger buffers are freed
+inline constexpr std::size_t http_write_bytes_kept = 64 * 1024;   // gathered for one write; larger buffers are freed
 inline constexpr std::size_t user_record_bytes_max = 256 * 1024;  // of the user database, one entry
 inline constexpr int user_groups_max = 4096;
-inline constexpr std::size_t strangers_max = 64;                 // connections of users who may nothing, all together
+inline constexpr std::size_t strangers_max = 64;  // connections of users who may nothing, all together
 inline constexpr auto stream_tick_every = 500ms;  // the server tells its clock, for input deadlines
 inline constexpr std::size_t replay_lines_max = 1'000'000;
 inline constexpr auto break_max = 5000ms;
@@ -87,12 +87,12 @@ inline constexpr auto token_life = std::chrono::hours(1);
 inline constexpr auto certificate_life = std::chrono::hours(24 * 365 * 5);
 inline constexpr auto certificate_warn_before = std::chrono::hours(24 * 60);
 inline constexpr std::size_t join_message_bytes_max = 16 * 1024;
-inline constexpr auto join_time_max = 10s;                                     // `oob-agent join`, all of it
-inline constexpr auto authority_life = std::chrono::hours(24 * 365 * 20);      // the server's own CA
-inline constexpr auto certificate_backdate = std::chrono::hours(24);           // for peers whose clock is behind
-inline constexpr std::size_t token_bytes_max = 256;                            // as text
+inline constexpr auto join_time_max = 10s;                                 // `oob-agent join`, all of it
+inline constexpr auto authority_life = std::chrono::hours(24 * 365 * 20);  // the server's own CA
+inline constexpr auto certificate_backdate = std::chrono::hours(24);       // for peers whose clock is behind
+inline constexpr std::size_t token_bytes_max = 256;                        // as text
 inline constexpr std::size_t secret_file_bytes_max = 64 * 1024;
-inline constexpr std::size_t certificate_chain_bytes_max = 16 * 1024;          // a peer's, before it is verified
+inline constexpr std::size_t certificate_chain_bytes_max = 16 * 1024;  // a peer's, before it is verified
 
 // --- names and files ---
 inline constexpr std::size_t name_bytes_max = 64;
@@ -100,11 +100,12 @@ inline constexpr std::size_t names_max = 65'536;
 inline constexpr std::size_t config_file_bytes_max = 8 * 1024 * 1024;
 inline constexpr std::size_t config_files_max = 4096;
 inline constexpr std::size_t names_expression_bytes_max = 1024 * 1024;
-inline constexpr std::size_t names_steps_max = 20'000'000;  // of one expression: a name, or a name's match with one glob character
+inline constexpr std::size_t names_steps_max =
+    20'000'000;  // of one expression: a name, or a name's match with one glob character
 inline constexpr std::size_t label_bytes_max = 256;
-inline constexpr std::size_t groups_deep_max = 32;         // groups in groups
-inline constexpr std::size_t diagnostics_max = 100;         // kept of one check; the rest is counted
-inline constexpr std::size_t config_key_dots_max = 16;      // a.b.c
-inline constexpr std::size_t config_depth_max = 64;         // tables and lists in each other
+inline constexpr std::size_t groups_deep_max = 32;      // groups in groups
+inline constexpr std::size_t diagnostics_max = 100;     // kept of one check; the rest is counted
+inline constexpr std::size_t config_key_dots_max = 16;  // a.b.c
+inline constexpr std::size_t config_depth_max = 64;     // tables and lists in each other
 
 }  // namespace oob::limits

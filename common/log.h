@@ -1,10 +1,10 @@
 // The daemons' own log (not the consoles'): one line an event on standard error, `time level area: message key=value`.
 // Values are escaped; never pass a secret or console bytes. Repeats from one source are limited: see log_limited.
 #pragma once
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <initializer_list>
 
 namespace oob {
 

@@ -1,17 +1,16 @@
 // oobd: arguments, signals, start and end. `oobd --foreground --config FILE` runs the server, `oobd check DIR` checks
 // an inventory without one. It does not daemonize: systemd or a shell keeps it.
 #include <getopt.h>
-#include <malloc.h>
-#include <sys/resource.h>
-#include <unistd.h>
+#include <google/protobuf/stubs/logging.h>
 
-#include <boost/asio/signal_set.hpp>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <string>
 
 #include "common/log.h"
-#include "common/runtime/shard.h"
+#include "common/runtime/daemon.h"
+#include "common/runtime/signals.h"
 #include "common/toml/diagnostics.h"
 #include "server/config/server_config.h"
 #include "server/front/router.h"
@@ -39,52 +38,34 @@ int check(const std::string& folder) {
   return 0;
 }
 
-// Each console keeps its log open, each client and agent a socket.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-void watch_signals(boost::asio::signal_set& signals, oob::Server& server, oob::Shard& shard) {
-  signals.async_wait([&](const boost::system::error_code& error, int signal) {
-    if (error) return;
-    switch (signal) {
-      case SIGHUP:
-        server.reload();
-        break;
-      case SIGUSR1:
-        server.retry_lines();
-        break;
-      case SIGUSR2:
-        server.reopen_logs();
-        break;
-      default:
-        oob::log_info("server", "stopping", {{"signal", signal}});
-        return server.stop([&shard] { shard.stop(); });
-    }
-    watch_signals(signals, server, shard);
-  });
-}
-
 int run(const std::string& config_path) {
   oob::Diagnostics diagnostics;
   const oob::ServerConfig config = oob::load_server_config(config_path, diagnostics);
   std::fputs(diagnostics.text().c_str(), stderr);
   if (diagnostics.failed()) return kUsageStatus;
   oob::log_start("oobd", config.log_level);
-  raise_descriptor_limit();
+  oob::raise_descriptor_limit();
+  google::protobuf::SetLogHandler(nullptr);  // it would print a line for each message a peer got wrong
   oob::Shard shard;
   oob::Server server(shard, config);
   if (const auto started = server.start(); !started) {
     std::fprintf(stderr, "oobd: %s\n", started.error().message.c_str());
     return started.error().code == oob::ErrorCode::Usage ? kUsageStatus : 1;
   }
-  boost::asio::signal_set signals(shard.io(), SIGTERM, SIGINT, SIGHUP);
-  signals.add(SIGUSR1);
-  signals.add(SIGUSR2);
-  watch_signals(signals, server, shard);
+  const oob::Signals signals(shard, {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}, [&](int signal) {
+    switch (signal) {
+      case SIGHUP:
+        return server.reload();
+      case SIGUSR1:
+        return server.retry_lines();
+      case SIGUSR2:
+        return server.reopen_logs();
+      default:
+        break;
+    }
+    oob::log_info("server", "stopping", {{"signal", signal}});
+    server.stop([&shard] { shard.stop(); });
+  });
   oob::log_info("server", "ready", {{"version", OOB_VERSION}, {"socket", config.socket}});
   shard.run();
   oob::log_info("server", "stopped");

@@ -24,8 +24,8 @@ class Shard {
   Clock& clock() { return clock_; }
   MutableBytes read_buffer() { return read_buffer_; }
 
-  void run();   // until stop(); the calling thread becomes the shard's
-  void stop();  // any thread
+  void run();                             // until stop(); the calling thread becomes the shard's
+  void stop();                            // any thread
   void post(std::function<void()> work);  // any thread; runs later on the shard
   void assert_here() const;               // our mistake if not called on the shard's thread
 
@@ -42,7 +42,7 @@ class Timer {
  public:
   explicit Timer(Shard& shard);
   ~Timer();
-  void once(Duration after, std::function<void()> call);   // replaces whatever was set
+  void once(Duration after, std::function<void()> call);    // replaces whatever was set
   void every(Duration period, std::function<void()> call);  // likewise
   void cancel();
   bool armed() const { return armed_; }

@@ -65,7 +65,9 @@ TEST_F(Spools, it_is_bounded_and_drops_the_oldest_segment) {
 TEST_F(Spools, a_record_that_is_here_already_is_not_taken_twice) {
   Spool spool = opened();
   EXPECT_TRUE(spool.append(record(1)));
+  const std::size_t bytes = spool.bytes();
   EXPECT_TRUE(spool.append(record(1)));
+  EXPECT_EQ(spool.bytes(), bytes);
   EXPECT_EQ(count(spool), 1u);
 }
 
