@@ -35,7 +35,7 @@ inline constexpr std::size_t tunnel_message_bytes_max = 1024 * 1024;  // assignm
 inline constexpr std::size_t tunnel_frame_bytes = 8 * 1024;           // scheduler quantum = largest DATA frame sent
 inline constexpr std::size_t tunnel_send_buffer_bytes = 16 * 1024;    // framed, not yet taken by TLS or the socket
 inline constexpr std::size_t tunnel_stream_window_bytes = 16 * 1024;  // at first; grows
-inline constexpr std::size_t tunnel_stream_window_bytes_max = 1024 * 1024;
+inline constexpr std::size_t tunnel_stream_window_bytes_max = 256 * 1024;
 inline constexpr std::size_t tunnel_window_budget_bytes = 64 * 1024 * 1024;
 inline constexpr std::uint32_t tunnel_streams_max = 10'000;
 inline constexpr auto tunnel_ping_every = 10s;
