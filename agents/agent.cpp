@@ -47,6 +47,10 @@ Result<> Agent::start() {
   return {};
 }
 
+void Agent::stop() {
+  for (auto& [name, line] : lines_) line.host->stop("the agent was stopped");
+}
+
 // --- the assignment ---
 
 void Agent::assigned(const wire::Assignment& assignment) {

@@ -18,6 +18,7 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   Agent(Shard& shard, AgentConfig config);
   ~Agent();
   Result<> start();
+  void stop();  // closes the lines, so that the next start knows that nothing was missed
 
  private:
   struct HostedLine {

@@ -13,7 +13,11 @@ Result<std::unique_ptr<LineStore>> LineStore::open(const std::string& rings_fold
   auto ring = Ring::open(rings_folder + "/" + name + ".ring", limits::ring_bytes_max);
   if (!ring) return tl::unexpected(ring.error());
   auto store = std::unique_ptr<LineStore>(new LineStore(std::move(*ring), spool_folder + "/" + name + ".spool"));
-  if (store->found()) {
+  // A line that was down when the agent ended had nothing more to say.
+  std::uint64_t hint = 0;
+  const auto last = store->ring_.find(store->ring_.next_sequence() - 1, hint);
+  const bool was_down = last && last->kind == RingRecord::Kind::Down;
+  if (store->found() && !was_down) {
     store->append_event(RingRecord::Kind::Unknown, "agent restarted; output may be missing",
                         wall_ms(SystemClock().wall()));
   }

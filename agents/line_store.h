@@ -14,7 +14,7 @@ class LineStore {
  public:
   // `<rings_folder>/<name>.ring` (tmpfs) and `<spool_folder>/<name>.spool.N` (disk); the folders are made (0700) if
   // missing. `name` was checked by the grammar. A ring that an earlier agent left is taken over, and an Unknown record
-  // says that output may be missing.
+  // says that output may be missing, unless the line was down.
   static Result<std::unique_ptr<LineStore>> open(const std::string& rings_folder, const std::string& spool_folder,
                                                  const std::string& name);
   LineStore(const LineStore&) = delete;

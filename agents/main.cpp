@@ -40,8 +40,9 @@ int run(const std::string& config_path) {
     std::fprintf(stderr, "oob-agent: %s\n", started.error().message.c_str());
     return started.error().code == oob::ErrorCode::Usage ? kUsageStatus : 1;
   }
-  const oob::Signals signals(shard, {SIGTERM, SIGINT}, [&shard](int signal) {
+  const oob::Signals signals(shard, {SIGTERM, SIGINT}, [&](int signal) {
     oob::log_info("agent", "stopping", {{"signal", signal}});
+    agent.stop();
     shard.stop();
   });
   oob::log_info("agent", "ready", {{"version", OOB_VERSION}});

@@ -193,8 +193,9 @@ void RunningInventory::put_in_force(InventorySnapshot wanted, std::int64_t revis
       continue;
     }
     const ConsoleEntry* old = before->find_console(name);
-    if (old != nullptr && old->agent != entry.agent)
-      consoles_[name]->moved("from " + old->agent + " to " + entry.agent);
+    const bool moves = old != nullptr && old->agent != entry.agent;
+    if (old == nullptr || moves) consoles_[name]->expect(entry.agent);
+    if (moves) consoles_[name]->moved("from " + old->agent + " to " + entry.agent);
   }
   events_.changed();
 }

@@ -180,9 +180,11 @@ void AgentLink::console_closed(const std::string& name, const std::string& reaso
   if (found == consoles_.end()) return;
   const std::unique_ptr<ConsoleLink> link = std::move(found->second);
   consoles_.erase(found);
-  link->disconnect(!assigned_.contains(name) ? "agent " + peer_.name + " has let go of it"
-                   : reason.empty()          ? "agent " + peer_.name + " ended the stream"
-                                             : "agent " + peer_.name + ": " + reason);
+  if (!assigned_.contains(name) && reason.empty()) {
+    link->disconnect("agent " + peer_.name + " has let go of it", true);
+  } else {
+    link->disconnect("agent " + peer_.name + (reason.empty() ? " ended the stream" : ": " + reason));
+  }
   events_.console_freed(name);
 }
 

@@ -21,7 +21,7 @@ class ConsoleLink final : public StreamOwner, public LinePort {
 
   Console& console() { return console_; }
   std::uint32_t id() const { return id_; }
-  void disconnect(const std::string& reason) { console_.disconnect(reason); }
+  void disconnect(const std::string& reason, bool drained = false) { console_.disconnect(reason, drained); }
 
   // LinePort
   void input(std::uint64_t session, std::uint64_t sequence, SteadyTime deadline, ByteView bytes) override;

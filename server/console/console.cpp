@@ -22,7 +22,6 @@ std::uint64_t never_used_before(Clock& clock) {
 
 Console::Console(Shard& shard, std::string name, std::unique_ptr<ConsoleLog> log)
     : room_(std::make_shared<ConsoleRoom>(shard, std::move(name), std::move(log))) {
-  room_->state.detail = "no agent has connected yet";
   room_->log->on_written = [room = room_.get()](const LogPosition& written) {
     if (room->port == nullptr) return;
     room->port->acknowledge(written);
@@ -86,6 +85,10 @@ std::unique_ptr<Session> Console::attach(const Identity& who, const AttachOption
 
 // --- the line ---
 
+void Console::expect(const std::string& agent) {
+  if (room_->port == nullptr) room_->state.detail = "agent " + agent + " has not connected yet";
+}
+
 bool Console::is_connected() const { return room_->port != nullptr; }
 
 void Console::connect(LinePort& port) {
@@ -94,9 +97,10 @@ void Console::connect(LinePort& port) {
   room_->said_state = false;
 }
 
-void Console::disconnect(const std::string& reason) {
+void Console::disconnect(const std::string& reason, bool drained) {
   ConsoleRoom& room = *room_;
   if (std::exchange(room.port, nullptr) == nullptr) return;
+  room.drained = drained;
   room.state = {ConsoleState::Line::NoAgent, reason, 0, room.shard.clock().wall()};
   for (const auto& pending : std::exchange(room.pending, {})) {
     if (const auto member = room.find(pending.session)) {
@@ -116,7 +120,9 @@ void Console::line_opened(std::uint64_t incarnation, std::uint64_t offset) {
     room.gap(std::nullopt, "the agent's ring is older than the log");
     return room.log->set_line(incarnation, offset);
   }
-  if (at.incarnation != 0) room.gap(std::nullopt, "the agent has lost its ring (its machine was started anew)");
+  if (at.incarnation != 0 && !std::exchange(room.drained, false)) {
+    room.gap(std::nullopt, "another agent, or one that has lost its ring: what was last said may be missing");
+  }
   room.log->set_line(incarnation, 0);
   if (offset > 0) room.gap(offset, "said before this log began");
 }
@@ -191,6 +197,7 @@ void Console::input_done(std::uint64_t session, std::uint64_t sequence, std::siz
 }
 
 void Console::moved(const std::string& where) {
+  room_->state = {ConsoleState::Line::Down, "moving " + where, 0, room_->shard.clock().wall()};
   room_->log->append_event(LogEvent::Kind::Moved, where);
   room_->show_all({.kind = SessionEvent::Kind::Note,
                    .user = {},

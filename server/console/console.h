@@ -54,9 +54,11 @@ class Console {
   std::string writer() const;  // user, "" if nobody
 
   // --- the agent's side (server/agents) ---
+  void expect(const std::string& agent);  // who is to serve it, for what state() says until then
   bool is_connected() const;
   void connect(LinePort& port);  // the tunnel to the line stands; one at a time
-  void disconnect(const std::string& reason);
+  // `drained`: the agent let go after all it had was acknowledged, so another agent's line goes on without a gap.
+  void disconnect(const std::string& reason, bool drained = false);
   void line_opened(std::uint64_t incarnation, std::uint64_t offset);
   void line_output(std::uint64_t offset, WallTime read_at, ByteView bytes);
   // Output that the agent could not keep: `bytes` from `offset` on, or (empty) nobody knows how much.

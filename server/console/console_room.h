@@ -51,6 +51,7 @@ struct ConsoleRoom : std::enable_shared_from_this<ConsoleRoom> {
   ConsoleState state;
   std::uint64_t bytes_in = 0;
   LinePort* port = nullptr;
+  bool drained = false;     // the agent before has given everything
   bool held = false;        // the port was told to hold
   bool said_state = false;  // since the port came, the line's state has been told
   std::list<Member> members;

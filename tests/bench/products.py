@@ -137,7 +137,9 @@ class Outband(Product):
                                        f'state = "{self.folder}/agent"\nrings = "{self.folder}/rings"\n'
                                        f'[allow]\ntcp = ["127.0.0.0/8:*"]\n')
         agents = f"[agent.{self.agent}]\n" if self.agent != "local" else ""
-        self.write("inventory.d/bench.toml", agents)
+        self.write("inventory.d/bench.toml", agents + "".join(
+            f'[console.{name}]\nline = "tcp"\nagent = "{self.agent}"\naddress = "{self.address}:{self.first_port + index}"\n'
+            for index, name in enumerate(self.names)))
         if self.agent != "local":
             self.spawn(f"{BIN}/oobd", "--foreground", "--config", self.config, ready="server: ready")
             token = subprocess.run([f"{BIN}/oob", "agent", "enroll", self.agent], capture_output=True, text=True, check=True,
@@ -146,9 +148,6 @@ class Outband(Product):
                             f"{self.folder}/agent"], input=token, text=True, check=True, capture_output=True)
             self.roots[0].terminate()
             self.roots.pop().wait(20)
-        self.write("inventory.d/bench.toml", agents + "".join(
-            f'[console.{name}]\nline = "tcp"\nagent = "{self.agent}"\naddress = "{self.address}:{self.first_port + index}"\n'
-            for index, name in enumerate(self.names)))
 
     def start(self):
         self.spawn(f"{BIN}/oobd", "--foreground", "--config", self.config)
