@@ -23,7 +23,7 @@ LineHost::LineHost(Shard& shard, LineConfig config, std::unique_ptr<LineStore> s
              [this](const InputQueue::Fate& fate) { events_.line_input_done(*this, fate); }),
       retry_(shard),
       input_deadline_(shard),
-      random_(std::random_device{}()) {}
+      backoff_(limits::reconnect_delay_min, limits::reconnect_delay_max) {}
 
 LineHost::~LineHost() = default;
 
@@ -31,7 +31,7 @@ void LineHost::start() { attempt(); }
 
 void LineHost::reconfigure(LineConfig config) {
   config_ = std::move(config);
-  failures_ = 0;
+  backoff_.reset();
   stopped_ = false;
   close_driver();
   set_state(false, "configuration changed", 0);
@@ -83,13 +83,9 @@ void LineHost::line_writable() {
 
 void LineHost::line_down(std::string reason) {
   close_driver();
-  if (state_.up && shard_.clock().now() - up_since_ >= kSoundAfter) failures_ = 0;
+  if (state_.up && shard_.clock().now() - up_since_ >= kSoundAfter) backoff_.reset();
   set_state(false, reason, 0);
-  const auto longest = limits::reconnect_delay_max;
-  const auto delay = std::min<Duration>(longest, limits::reconnect_delay_min * (1 << std::min(failures_, 10u)));
-  ++failures_;
-  const double jitter = std::uniform_real_distribution<double>(0.5, 1.0)(random_);
-  retry_.once(Duration(std::int64_t(double(delay.count()) * jitter)), [this] { attempt(); });
+  retry_.once(backoff_.next(), [this] { attempt(); });
 }
 
 void LineHost::set_state(bool up, const std::string& detail, int pid) {
@@ -144,7 +140,7 @@ void LineHost::send_break(std::uint64_t session, std::uint64_t sequence, Duratio
 
 void LineHost::retry() {
   if (state_.up || (driver_ && !stopped_)) return;
-  failures_ = 0;
+  backoff_.reset();
   attempt();
 }
 

@@ -4,13 +4,13 @@
 #pragma once
 #include <cstdint>
 #include <memory>
-#include <random>
 #include <string>
 
 #include "agents/input_queue.h"
 #include "agents/line_store.h"
 #include "agents/lines/line.h"
 #include "agents/policy.h"
+#include "common/backoff.h"
 #include "common/runtime/shard.h"
 
 namespace oob {
@@ -82,8 +82,7 @@ class LineHost final : private LineEvents {
   InputQueue input_;
   State state_;
   Timer retry_, input_deadline_;
-  std::minstd_rand random_;
-  unsigned failures_ = 0;
+  Backoff backoff_;
   SteadyTime up_since_{};
   bool stopped_ = false;  // by an order, or for good
   bool server_here_ = false;

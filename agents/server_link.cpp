@@ -2,8 +2,6 @@
 #include "agents/server_link.h"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 
 #include "agents/join.h"
 #include "agents/lines/line.h"
@@ -38,7 +36,7 @@ ServerLink::ServerLink(Shard& shard, const AgentConfig& config, ServerLinkEvents
       redial_(shard),
       login_(shard),
       tick_(shard),
-      random_(std::random_device{}()) {}
+      backoff_(limits::reconnect_delay_min, limits::reconnect_delay_max) {}
 
 ServerLink::~ServerLink() = default;
 
@@ -100,12 +98,8 @@ void ServerLink::lost(const std::string& reason) {
   stream_.reset();
   const bool was_up = std::exchange(welcome_, false);
   hello_ = 0;
-  if (was_up) failures_ = 0;
-  const auto delay =
-      std::min<Duration>(limits::reconnect_delay_max, limits::reconnect_delay_min * (1 << std::min(failures_, 10u)));
-  ++failures_;
-  const double jitter = std::uniform_real_distribution<double>(0.5, 1.0)(random_);
-  const Duration wait(std::int64_t(double(delay.count()) * jitter));
+  if (was_up) backoff_.reset();
+  const Duration wait = backoff_.next();
   log_limited(LogLevel::Warning, "agent", reason, was_up ? "lost the server" : "cannot reach the server",
               {{"server", config_.server}, {"reason", reason}, {"next_try_ms", wait.count()}});
   redial_.once(wait, [this] { dial(); });

@@ -3,10 +3,10 @@
 // passes on what oobd orders. On the agent's shard.
 #pragma once
 #include <memory>
-#include <random>
 #include <string>
 
 #include "agents/policy.h"
+#include "common/backoff.h"
 #include "common/crypto/tls.h"
 #include "common/runtime/descriptor.h"
 #include "proto/connection.h"
@@ -69,8 +69,7 @@ class ServerLink final : private StreamOwner {
   std::unique_ptr<MessageQueue> queue_;
   StreamId hello_ = 0;
   Timer redial_, login_, tick_;
-  std::minstd_rand random_;
-  unsigned failures_ = 0;
+  Backoff backoff_;
   bool welcome_ = false;
 };
 

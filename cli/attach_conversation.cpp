@@ -30,7 +30,7 @@ AttachConversation::AttachConversation(AttachChoices choices, AttachOutside& out
     : choices_(std::move(choices)),
       outside_(outside),
       clock_(clock),
-      random_(choices_.seed),
+      backoff_(limits::reconnect_delay_min, limits::client_reconnect_delay_max, choices_.seed),
       escape_(choices_.escape),
       had_seat_(choices_.write) {}
 
@@ -115,13 +115,7 @@ void AttachConversation::disconnected(const Error& why) {
   try_again_later();
 }
 
-void AttachConversation::try_again_later() {
-  const auto longest = std::min<Duration>(limits::reconnect_delay_min * (1 << std::min(retries_++, 8U)),
-                                          limits::client_reconnect_delay_max);
-  // half of the delay is jitter, so that the clients of a restarted server do not all come at once
-  std::uniform_int_distribution<Duration::rep> some(longest.count() / 2, longest.count());
-  retry_at_ = clock_.now() + Duration(some(random_));
-}
+void AttachConversation::try_again_later() { retry_at_ = clock_.now() + backoff_.next(); }
 
 // --- messages ---
 
@@ -197,7 +191,7 @@ void AttachConversation::on_attached(const json::object& event) {
   const bool again = greeted_ && stage_ == Stage::Attaching;
   stage_ = Stage::Attached;
   greeted_ = true;
-  retries_ = 0;
+  backoff_.reset();
   sequence_ = 0;
   seat_ = count_at(event, "seat").value_or(0);
   if (text_of(event, "mode") != "writer") seat_ = 0;

@@ -6,11 +6,11 @@
 #include <deque>
 #include <functional>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "cli/exit_status.h"
+#include "common/backoff.h"
 #include "common/bytes.h"
 #include "common/clock.h"
 #include "common/escape_keys.h"
@@ -118,7 +118,7 @@ class AttachConversation {
   AttachChoices choices_;
   AttachOutside& outside_;
   Clock& clock_;
-  std::minstd_rand random_;
+  Backoff backoff_;
   EscapeKeys escape_;
   PeerClock server_clock_;
   Stage stage_ = Stage::Finding;
@@ -138,7 +138,6 @@ class AttachConversation {
   std::optional<Move> move_;
   std::optional<std::string> prompt_;
   std::optional<SteadyTime> retry_at_, leave_by_, pass_held_at_;
-  unsigned retries_ = 0;
   bool input_ended_ = false;
   SteadyTime last_sign_{};  // of output or acknowledgement
 };
