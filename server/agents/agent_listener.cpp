@@ -156,7 +156,7 @@ void AgentListener::over(const std::shared_ptr<Login>& login, const std::string&
   if (!reason.empty() && reason != "joined") {
     // By address without the port: a stranger makes as many ports as they like.
     log_limited(LogLevel::Warning, "agents", login->from.substr(0, login->from.rfind(':')), "refused a connection",
-                {{"from", login->from}, {"reason", reason}});
+                {{"from", login->from}, {"reason", reason}, {"refused_in_all", ++refused_}});
   }
   // We may be in one of its callbacks.
   shard_.post([stream = std::shared_ptr<SecureStream>(std::move(login->stream))] {});

@@ -43,6 +43,7 @@ class AgentListener {
   const std::set<unsigned> local_uids_;
   Listener tls_listener_, unix_listener_;
   std::set<std::shared_ptr<Login>> logins_;
+  std::uint64_t refused_ = 0;  // connections, since the start
 };
 
 }  // namespace oob

@@ -35,9 +35,9 @@ def test_50_logs_hold_every_line_once_after_20_kills_of_oobd():
 
 
 @limit(120)
-def test_after_kills_of_the_agent_logs_hold_what_was_read_and_mark_the_unknown():
+def test_after_20_kills_of_the_agent_50_logs_hold_what_was_read_and_mark_the_unknown():
     names = [f"n{i:02}" for i in range(50)]
-    moments, kills = seeded(), 6
+    moments, kills = seeded(), 20
     with Site("[agent.rack1]\n" + numbered_lines(names, "rack1", 100, 0), agents=["rack1"], local=False) as site:
         for _ in range(kills):
             site.wait_up(names[0], names[-1])
