@@ -43,7 +43,7 @@ int run(const std::string& config_path) {
   const oob::Signals signals(shard, {SIGTERM, SIGINT}, [&](int signal) {
     oob::log_info("agent", "stopping", {{"signal", signal}});
     agent.stop();
-    shard.stop();
+    shard.post([&shard] { shard.stop(); });  // behind the ends of the drivers, which were posted
   });
   oob::log_info("agent", "ready", {{"version", OOB_VERSION}});
   shard.run();
