@@ -24,8 +24,6 @@ void Shard::assert_here() const { assert(thread_ == std::thread::id() || thread_
 struct Timer::State {
   explicit State(Shard& shard) : timer(shard.io()) {}
   asio::steady_timer timer;
-  std::function<void()> call;
-  Duration period{0};
   std::uint64_t setting = 0;  // a completion of an older setting is ignored
 };
 
@@ -41,14 +39,14 @@ void Timer::cancel() {
 void Timer::once(Duration after, std::function<void()> call) {
   cancel();
   armed_ = true;
-  state_->call = std::move(call);
   state_->timer.expires_after(after);
-  // `this` is used only while the setting still holds, and the destructor ends the setting.
-  state_->timer.async_wait([this, state = state_, setting = state_->setting](const boost::system::error_code& error) {
+  // `this` is used only while the setting still holds, and the destructor ends the setting. The call is the handler's,
+  // so that one which keeps this very Timer ends with the shard.
+  state_->timer.async_wait([this, state = state_, setting = state_->setting,
+                            call = std::move(call)](const boost::system::error_code& error) {
     if (error || setting != state->setting) return;
     armed_ = false;
-    const auto callback = std::move(state->call);
-    callback();
+    call();
   });
 }
 
