@@ -1,9 +1,12 @@
 // See agent.h.
 #include "agents/agent.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "agents/assignment_store.h"
+#include "agents/state_lock.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -28,7 +31,10 @@ LineConfig config_of(const wire::LineSpec& spec) {
 Agent::Agent(Shard& shard, AgentConfig config) : shard_(shard), config_(std::move(config)), away_(shard) {}
 
 // Streams of consoles belong to the link's connection: they end before it does.
-Agent::~Agent() { lines_.clear(); }
+Agent::~Agent() {
+  lines_.clear();
+  if (lock_ >= 0) ::close(lock_);
+}
 
 Result<> Agent::start() {
   std::error_code error;
@@ -37,6 +43,9 @@ Result<> Agent::start() {
     if (error) return fail(ErrorCode::Unavailable, "cannot make " + folder + ": " + error.message());
     std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
   }
+  auto lock = lock_agent_state(config_.state);
+  if (!lock) return tl::unexpected(lock.error());
+  lock_ = *lock;
   wire::Assignment stored;
   if (const auto loaded = load_assignment(config_.state, stored); !loaded) log_error("agent", loaded.error().message);
   apply(stored);
@@ -60,6 +69,7 @@ void Agent::assigned(const wire::Assignment& assignment) {
   for (const auto& [name, line] : lines_) {
     if (!line.leaving) link_->send_state(state_of(name, line));
   }
+  for (const auto& [name, state] : broken_) link_->send_state(state);
 }
 
 void Agent::apply(const wire::Assignment& assignment) {
@@ -74,6 +84,7 @@ void Agent::apply(const wire::Assignment& assignment) {
   for (auto& [name, line] : lines_) {
     if (!wanted.contains(name) && !line.leaving) leave(name, line);
   }
+  broken_.clear();
   for (const auto& [name, spec] : wanted) {
     HostedLine& line = lines_[name];
     line.id = spec->id();
@@ -88,6 +99,11 @@ void Agent::apply(const wire::Assignment& assignment) {
     auto store = LineStore::open(config_.rings, config_.state + "/spool", name);
     if (!store) {
       log_error("agent", store.error().message, {{"console", name}});
+      wire::LineState& state = broken_[name];
+      state.set_id(spec->id());
+      state.set_name(name);
+      state.set_detail(store.error().message);
+      state.set_since_wall_ms(std::uint64_t(wall_ms(shard_.clock().wall())));
       lines_.erase(name);
       continue;
     }

@@ -53,6 +53,8 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   std::map<std::string, HostedLine> lines_;
   std::map<std::uint32_t, std::string> names_;  // by id of the present assignment
   std::unique_ptr<ServerLink> link_;
+  std::map<std::string, wire::LineState> broken_;  // assigned, but there is no place to keep what they would say
+  int lock_ = -1;                                  // on the state folder, while we run
   Timer away_;
   bool linked_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>();

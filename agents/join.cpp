@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "agents/state_lock.h"
 #include "common/crypto/certificate.h"
 #include "common/crypto/token.h"
 #include "common/limits.h"
@@ -236,6 +237,13 @@ Result<std::string> join_server(const std::string& server, const std::string& st
   if (!parsed) return tl::unexpected(parsed.error());
   if (const auto address = parse_host_port(server); !address) return tl::unexpected(address.error());
   if (const auto made = make_state_folder(state); !made) return tl::unexpected(made.error());
+  const auto lock = lock_agent_state(state);
+  if (!lock) return tl::unexpected(lock.error());
+  const std::unique_ptr<const int, void (*)(const int*)> unlock(&*lock, [](const int* fd) { ::close(*fd); });
+  if (const auto present = load_identity(state); present && present->name != parsed->name) {
+    return fail(ErrorCode::Conflict, in_quotes(state) + " holds the identity of agent " + present->name + "; join as " +
+                                         parsed->name + " with a state folder of its own");
+  }
   const auto joined = join_and_stage(server, state, *parsed);
   unstage(state);
   if (!joined) return tl::unexpected(joined.error());

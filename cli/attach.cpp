@@ -172,10 +172,14 @@ void AttachedTerminal::queue(std::string_view text) {
 void AttachedTerminal::write_queued() {
   while (!queued_.empty() && !held_) {
     const auto written = out_.write(as_bytes(queued_));
-    if (!written) {  // nobody reads any more: there is nobody to tell
+    if (!written) {
       queued_.clear();
+      // A reader that has gone (`| head`) had enough; a disk that is full is a failure.
+      const bool had_enough = written.error().message == "closed" || errno == EPIPE;
+      if (!had_enough)
+        status_ = Exit::SomeFailed, message_ = "standard output cannot be written: " + written.error().message;
       if (finished_) return shard_.stop();
-      return finished(Exit::Done, "");
+      return finished(status_, message_);
     }
     if (*written == 0) {
       out_.when_writable([this] { write_queued(), update(); });

@@ -243,6 +243,7 @@ Exit Commands::agent_enroll() {
                                    "\", once, until " + time(*object, "expires") +
                                    ".\nGive it to `oob-agent join` there, by a file or on standard input:\n");
     }
+    if (object->contains("note")) write_all(STDERR_FILENO, "oob: " + cell(*object, "note") + "\n");
     return cell(*object, "token") + "\n";
   });
 }

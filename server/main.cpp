@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/runtime/daemon.h"
 #include "common/runtime/signals.h"
+#include "common/text.h"
 #include "common/toml/diagnostics.h"
 #include "server/config/server_config.h"
 #include "server/front/router.h"
@@ -33,8 +34,12 @@ int check(const std::string& folder) {
   const auto inventory = files ? oob::load_inventory(*files, folder, oob::line_kinds(), diagnostics) : nullptr;
   std::fputs(diagnostics.text().c_str(), stderr);
   if (!inventory) return kUsageStatus;
-  std::printf("%s: %zu nodes, %zu consoles on %zu agents\n", folder.c_str(), inventory->nodes.size(),
-              inventory->consoles.size(), inventory->agents.size());
+  if (files->empty())
+    std::fprintf(stderr, "%s: warning: no *.toml file is here\n", oob::escape_controls(folder).c_str());
+  std::printf("%s: %s, %s on %s\n", oob::escape_controls(folder).c_str(),
+              oob::count_of(inventory->nodes.size(), "node", "nodes").c_str(),
+              oob::count_of(inventory->consoles.size(), "console", "consoles").c_str(),
+              oob::count_of(inventory->agents.size(), "agent", "agents").c_str());
   return 0;
 }
 

@@ -35,7 +35,7 @@ std::string row_text(const PlanRow& row) {
   std::string text = row.kind;
   if (!row.detail.empty()) text += " " + row.detail;
   for (std::size_t i = 0; i < row.keys.size(); ++i) text += (i == 0 ? ": " : ", ") + row.keys[i];
-  if (row.change == PlanRow::Change::Changed)
+  if (row.change == PlanRow::Change::Changed && row.kind == "console")
     text += row.touches_line ? " (the line starts anew)" : " (the line runs on)";
   return text;
 }
@@ -105,10 +105,18 @@ void RunningInventory::assignment(const std::string& agent, wire::Assignment& in
 
 void RunningInventory::load(const std::string& folder, std::function<void(std::shared_ptr<Loaded>)> done) {
   auto loaded = std::make_shared<Loaded>();
+  const bool something_runs = !inventory_->consoles.empty();
   worker_.run(
-      [loaded, folder] {
+      [loaded, folder, something_runs] {
         auto files = read_inventory_folder(folder, loaded->diagnostics);
         if (!files) return;
+        // A folder that is not mounted, or a checkout under way, does not end every program of the room.
+        if (files->empty() && something_runs) {
+          loaded->diagnostics.error(
+              position_in(folder),
+              "no *.toml file is here, so nothing is changed; to remove everything, leave an empty one");
+          return;
+        }
         loaded->files = std::move(*files);
         loaded->inventory = load_inventory(loaded->files, folder, line_kinds(), loaded->diagnostics);
       },
@@ -184,6 +192,8 @@ void RunningInventory::put_in_force(InventorySnapshot wanted, std::int64_t revis
       continue;
     }
     events_.removing(console->first);
+    console->second->retire();
+    retired_.insert(console->first);
     console = consoles_.erase(console);
   }
   for (const auto& [name, entry] : inventory_->consoles) {
@@ -209,6 +219,7 @@ Result<> RunningInventory::open_console(const ConsoleEntry& entry) {
     return tl::unexpected(log.error());
   }
   console = std::make_unique<Console>(shard_, entry.name, std::move(*log));
+  if (retired_.erase(entry.name) > 0) console->return_from_retirement();
   return {};
 }
 

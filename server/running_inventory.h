@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "common/runtime/worker.h"
@@ -64,6 +65,7 @@ class RunningInventory {
   InventorySnapshot inventory_ = empty_inventory();
   std::int64_t revision_ = 0;
   std::map<std::string, std::unique_ptr<Console>> consoles_;
+  std::set<std::string> retired_;             // consoles that were removed since this oobd started
   std::map<std::string, std::uint32_t> ids_;  // of consoles, as long as this oobd runs
 };
 

@@ -1,6 +1,7 @@
 // See server.h.
 #include "server/server.h"
 
+#include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -53,7 +54,8 @@ struct Server::State final : Backend, AgentAssignments {
   Console* find_console(const std::string& name) override { return inventory->find(name); }
   std::optional<ConsoleRow> console_row(const std::string& name) override;
   std::string near_console(const std::string& name) override;
-  Result<> order_line(const std::string& console, LineOrderKind order) override;
+  Result<> order_line(const std::string& console, LineOrderKind order, const Identity& who) override;
+  Result<> send_order(const std::string& console, LineOrderKind order);
   void agents(Done<std::vector<AgentRow>> done) override;
   void enroll(const std::string& agent, const Identity& who, Done<EnrolToken> done) override;
   void revoke(const std::string& agent, const Identity& who, Done<void> done) override;
@@ -93,6 +95,11 @@ Result<> Server::State::start() {
                                [this] { directory->reassign(); }});
   if (auto started = inventory->start(); !started) return started;
   if (auto started = start_agents(); !started) return started;
+  if (::getgrnam(config.access_group.c_str()) == nullptr) {
+    log_warning("server",
+                "there is no such group: only root and oobd's own user may do anything; make it with groupadd",
+                {{"access_group", config.access_group}});
+  }
   front = std::make_unique<UnixFront>(shard, *this, access);
   return front->listen(config.socket);
 }
@@ -131,15 +138,18 @@ Result<> Server::State::start_agents() {
 void Server::reload() {
   state_->inventory->apply("oobd", "SIGHUP", [](Result<InventoryReport> report) {
     if (!report) return log_error("inventory", "not applied: " + report.error().message);
+    bool failed = false;
     for (const auto& problem : report->problems) {
+      failed |= problem.is_error;
       problem.is_error ? log_error("inventory", problem.text) : log_warning("inventory", problem.text);
     }
+    if (failed) log_error("inventory", "nothing was changed", {{"revision_that_runs", report->revision}});
   });
 }
 
 void Server::retry_lines() {
   for (const auto& [name, console] : state_->inventory->consoles()) {
-    if (console->state().line == ConsoleState::Line::Down) (void)state_->order_line(name, LineOrderKind::Retry);
+    if (console->state().line == ConsoleState::Line::Down) (void)state_->send_order(name, LineOrderKind::Retry);
   }
 }
 
@@ -183,9 +193,19 @@ std::string Server::State::near_console(const std::string& name) {
   return nearest_of(name, console_names()).value_or("");
 }
 
-Result<> Server::State::order_line(const std::string& console, LineOrderKind order) {
+Result<> Server::State::order_line(const std::string& console, LineOrderKind order, const Identity& who) {
+  if (auto sent = send_order(console, order); !sent) return sent;
+  inventory->find(console)->announce(who.user + (order == LineOrderKind::Down
+                                                     ? " closed the line; it stays closed until someone reopens it"
+                                                     : " reopened the line"));
+  return {};
+}
+
+Result<> Server::State::send_order(const std::string& console, LineOrderKind order) {
   const ConsoleEntry* entry = inventory->inventory().find_console(console);
-  if (entry == nullptr) return fail(ErrorCode::NotFound, "no console \"" + console + "\"");
+  if (entry == nullptr || inventory->find(console) == nullptr) {
+    return fail(ErrorCode::NotFound, "no console " + in_quotes(console));
+  }
   const int kind = order == LineOrderKind::Retry  ? wire::LineOrder::RETRY
                    : order == LineOrderKind::Down ? wire::LineOrder::DOWN
                                                   : wire::LineOrder::UP;
@@ -257,12 +277,14 @@ void Server::State::join(JoinOrder order, std::function<void(Result<Bytes>)> don
 void Server::State::enroll(const std::string& agent, const Identity& who, Done<EnrolToken> done) {
   log_info("agents", "a token is made", {{"agent", agent}, {"by", who.user}});
   const WallTime expires = shard.clock().wall() + limits::token_life;
+  const bool known = inventory->inventory().find_agent(agent) != nullptr;
+  const std::string note = known ? "" : "the inventory has no [agent." + agent + "] yet; it serves nothing until then";
   change_agent<EnrolToken>(
       agent,
-      [this, agent, expires]() -> Result<EnrolToken> {
+      [this, agent, expires, note]() -> Result<EnrolToken> {
         auto token = enrolment->create_token(agent);
         if (!token) return tl::unexpected(token.error());
-        return EnrolToken{std::string(token->reveal()), expires};
+        return EnrolToken{std::string(token->reveal()), expires, note};
       },
       std::move(done));
 }

@@ -165,6 +165,8 @@ std::string parser_words(std::string_view description) {
   }
   constexpr std::string_view kPrefix = "Error while parsing ";
   if (words.starts_with(kPrefix)) words = "in this " + words.substr(kPrefix.size());
+  if (words.find("unescaped control characters") != std::string::npos)
+    return "a text is not closed: its last quote is missing";
   if (words.find("utf-8") != std::string::npos) return "here is something that is not UTF-8 text";
   if (words.starts_with("in this inline table") && words.ends_with("'\\n'")) {
     words += "; { .. } stands on one line, a longer table is written as [name.of.table] with a line for each key";

@@ -414,6 +414,7 @@ void Mux::fail_all(const std::string& reason) {
 
 void Mux::goodbye(const std::string& reason) {
   const std::string_view said = std::string_view(reason).substr(0, kReasonBytesMax);
+  state_->broken.clear();  // whatever the peer did: it may still be told
   nghttp2_submit_goaway(state_->session, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR,
                         reinterpret_cast<const std::uint8_t*>(said.data()), said.size());
 }

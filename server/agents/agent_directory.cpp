@@ -55,7 +55,7 @@ void AgentDirectory::arrived(AgentPeer peer, std::unique_ptr<SecureStream> strea
     return entry.link->run(std::move(stream));
   }
   if (entry.waiting) {
-    return log_limited(LogLevel::Warning, "agents", name, "refused a third connection under one name",
+    return log_limited(LogLevel::Warning, "agents", name + "/third", "refused a third connection under one name",
                        {{"agent", name}, {"from", link->peer().address}});
   }
   entry.waiting = std::move(link);
@@ -65,21 +65,30 @@ void AgentDirectory::arrived(AgentPeer peer, std::unique_ptr<SecureStream> strea
   entry.probe = std::make_unique<Timer>(shard_);
   entry.probe->once(kOldLinkAnswersWithin, [this, name, asked] {
     Entry& found = entries_[name];
-    if (found.link && found.link->mux().last_received() > asked) {
-      log_limited(LogLevel::Warning, "agents", name, "refused a second connection: the first one is alive",
-                  {{"agent", name}, {"from", found.waiting->peer().address}, {"first", found.link->peer().address}});
-      found.waiting_stream.reset();
-      found.waiting.reset();
-      return;
+    if (!found.link || !found.waiting) return;
+    if (found.link->mux().last_received() <= asked) {
+      return found.link->connection().close("silent, and the agent has connected anew");
     }
-    if (found.link) return found.link->connection().close("silent, and the agent has connected anew");
+    refuse_waiting(found, "agent " + name + " is connected already, from " + found.link->peer().address);
   });
+}
+
+// It has proved to be who it says, so it is told why; agent_left() follows.
+void AgentDirectory::refuse_waiting(Entry& entry, const std::string& why) {
+  log_limited(LogLevel::Warning, "agents", entry.waiting->peer().name + "/second",
+              "refused a second connection: the first one is alive",
+              {{"agent", entry.waiting->peer().name},
+               {"from", entry.waiting->peer().address},
+               {"first", entry.link->peer().address}});
+  entry.waiting->connection().run(std::move(entry.waiting_stream));
+  entry.waiting->connection().close(why);
 }
 
 void AgentDirectory::agent_left(AgentLink& link, const std::string& reason) {
   const std::string name = link.peer().name;
   Entry& entry = entries_[name];
   if (entry.waiting.get() == &link) {
+    entry.probe.reset();
     entry.waiting_stream.reset();
     entry.waiting.reset();
     return;
@@ -89,7 +98,7 @@ void AgentDirectory::agent_left(AgentLink& link, const std::string& reason) {
   log_limited(LogLevel::Warning, "agents", name, "disconnected",
               {{"agent", name}, {"from", link.peer().address}, {"reason", reason}});
   entry.link.reset();
-  if (!entry.waiting) return;
+  if (!entry.waiting || !entry.waiting_stream) return;  // none, or one that is just being refused
   entry.probe.reset();
   entry.link = std::move(entry.waiting);
   entry.link->run(std::move(entry.waiting_stream));

@@ -68,6 +68,7 @@ class AgentDirectory final : private AgentLinkEvents {
   void console_freed(const std::string& name) override;
   void agent_left(AgentLink& link, const std::string& reason) override;
   void assign(AgentLink& link);
+  void refuse_waiting(Entry& entry, const std::string& why);
 
   Shard& shard_;
   AgentAssignments& assignments_;

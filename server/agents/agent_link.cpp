@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kHelloQueueBytesMax = 4 * limits::tunnel_message_bytes_max;
 constexpr std::size_t kAcksPerMessage = 500;
+constexpr auto kRefusedAskAgain = std::chrono::seconds(30);
 constexpr auto kSkewWorthSaying = std::chrono::seconds(5);
 
 }  // namespace
@@ -25,7 +26,8 @@ AgentLink::AgentLink(Shard& shard, AgentPeer peer, AgentLinkEvents& events)
       connection_(shard, Mux::Role::Opener, {.opened = {}, .closed = [this](const std::string& why) { closed(why); }}),
       queue_(kHelloQueueBytesMax),
       login_(shard),
-      since_(shard.clock().wall()) {}
+      since_(shard.clock().wall()),
+      ask_again_(shard) {}
 
 AgentLink::~AgentLink() {
   for (auto& [name, console] : consoles_) console->disconnect("agent " + peer_.name + " is not connected");
@@ -82,6 +84,7 @@ Result<> AgentLink::stream_message(ByteView bytes) {
       const auto name = names_.find(line.id());
       Console* console = name == names_.end() ? nullptr : events_.console_of(*this, name->second);
       if (console != nullptr) {
+        details_[name->second] = escape_controls(line.detail());
         console->line_state(line.up(), escape_controls(line.detail()), WallTime(Duration(line.since_wall_ms())),
                             line.pid());
       }
@@ -89,6 +92,7 @@ Result<> AgentLink::stream_message(ByteView bytes) {
     }
     case wire::FromAgent::kTaken:
       taken_ = message.taken().revision();
+      refused_.clear();
       join_consoles();
       break;
     case wire::FromAgent::BODY_NOT_SET:
@@ -140,6 +144,10 @@ void AgentLink::join_consoles() {
   if (taken_ != revision_) return;  // an answer to the newest is on its way
   for (const auto& [name, id] : assigned_) {
     if (consoles_.contains(name)) continue;
+    if (const auto refused = refused_.find(name); refused != refused_.end()) {
+      if (shard_.clock().now() < refused->second) continue;
+      refused_.erase(refused);
+    }
     Console* console = events_.console_of(*this, name);
     if (console != nullptr && !console->is_connected()) {
       consoles_[name] = std::make_unique<ConsoleLink>(*this, *console, id);
@@ -182,6 +190,10 @@ void AgentLink::console_closed(const std::string& name, const std::string& reaso
   consoles_.erase(found);
   if (!assigned_.contains(name) && reason.empty()) {
     link->disconnect("agent " + peer_.name + " has let go of it", true);
+  } else if (reason.starts_with("refused")) {
+    link->disconnect("agent " + peer_.name + " cannot serve it: " + details_[name]);
+    refused_[name] = shard_.clock().now() + kRefusedAskAgain;
+    ask_again_.once(kRefusedAskAgain + Duration(1), [this] { join_consoles(); });
   } else {
     link->disconnect("agent " + peer_.name + (reason.empty() ? " ended the stream" : ": " + reason));
   }

@@ -86,6 +86,9 @@ class AgentLink final : private StreamOwner {
   std::map<std::uint32_t, std::string> names_;
   std::map<std::uint32_t, LogPosition> acks_;  // to be sent, the newest of each line
   std::map<std::string, std::unique_ptr<ConsoleLink>> consoles_;
+  std::map<std::string, std::string> details_;  // what the agent last said of each line
+  std::map<std::string, SteadyTime> refused_;   // consoles the agent could not serve: not asked again before then
+  Timer ask_again_;
 };
 
 }  // namespace oob

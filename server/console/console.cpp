@@ -85,6 +85,11 @@ std::unique_ptr<Session> Console::attach(const Identity& who, const AttachOption
 
 // --- the line ---
 
+void Console::announce(const std::string& text) {
+  room_->log->append_event(LogEvent::Kind::Note, text);
+  room_->tell_all({.kind = SessionEvent::Kind::Note, .user = {}, .text = text, .gap_bytes = {}, .log_offset = 0});
+}
+
 void Console::expect(const std::string& agent) {
   if (room_->port == nullptr) room_->state.detail = "agent " + agent + " has not connected yet";
 }
@@ -195,6 +200,9 @@ void Console::input_done(std::uint64_t session, std::uint64_t sequence, std::siz
   const auto member = room.find(session);
   if (member && !member->closed) member->sink.input_done(sequence, written, refused);
 }
+
+void Console::retire() { room_->log->append_event(LogEvent::Kind::Note, "removed from the inventory"); }
+void Console::return_from_retirement() { room_->drained = true; }
 
 void Console::moved(const std::string& where) {
   room_->state = {ConsoleState::Line::Down, "moving " + where, 0, room_->shard.clock().wall()};

@@ -53,6 +53,9 @@ class Console {
   // The seat: what attach decided is in the session's mode(); if another writes, this names them.
   std::string writer() const;  // user, "" if nobody
 
+  // What a person did that others feel: told to all, marked in the log ("alice closed the line").
+  void announce(const std::string& text);
+
   // --- the agent's side (server/agents) ---
   void expect(const std::string& agent);  // who is to serve it, for what state() says until then
   bool is_connected() const;
@@ -69,6 +72,9 @@ class Console {
   bool line_event_is_new(std::uint64_t offset, std::uint64_t sequence);
   void line_state(bool up, const std::string& detail, WallTime since, std::uint64_t pid);
   void input_done(std::uint64_t session, std::uint64_t sequence, std::size_t written, const std::string& refused);
+  // Removed from the inventory, and come back: what its line said in between was nobody's, and is no gap.
+  void retire();
+  void return_from_retirement();
   void moved(const std::string& where);  // to another agent: a marker is written
 
  private:

@@ -36,6 +36,7 @@ struct AgentRow {
 struct EnrolToken {
   std::string token;  // a secret: it goes into the answer and nowhere else
   WallTime expires{};
+  std::string note;  // what is still to be done, "" if nothing
 };
 
 struct InventoryText {
@@ -77,7 +78,7 @@ class Backend {
   virtual Console* find_console(const std::string& name) = 0;  // null: none; valid until the shard's next turn
   virtual std::optional<ConsoleRow> console_row(const std::string& name) = 0;
   virtual std::string near_console(const std::string& name) = 0;  // the nearest name there is; "" if none is near
-  virtual Result<> order_line(const std::string& console, LineOrderKind order) = 0;
+  virtual Result<> order_line(const std::string& console, LineOrderKind order, const Identity& who) = 0;
 
   virtual void agents(Done<std::vector<AgentRow>> done) = 0;
   virtual void enroll(const std::string& agent, const Identity& who, Done<EnrolToken> done) = 0;

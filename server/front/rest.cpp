@@ -107,7 +107,8 @@ void get_log(Backend& backend, const Call& call, Respond respond) {
 template <LineOrderKind order>
 void post_line(Backend& backend, const Call& call, Respond respond) {
   if (!backend.find_console(call.name)) return respond(error_response(no_console(backend, call.name)));
-  if (const auto done = backend.order_line(call.name, order); !done) return respond(error_response(done.error()));
+  if (const auto done = backend.order_line(call.name, order, call.who); !done)
+    return respond(error_response(done.error()));
   constexpr std::string_view kSaid[] = {"connects now", "is closed until it is opened again", "opens again"};
   respond(ok({{"text", "the line of " + call.name + " " + std::string(kSaid[static_cast<std::size_t>(order)])}}));
 }

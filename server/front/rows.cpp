@@ -172,7 +172,9 @@ json::object agent_json(const AgentRow& row) {
 }
 
 json::object token_json(const std::string& agent, const EnrolToken& token) {
-  return {{"agent", agent}, {"token", token.token}, {"expires", format_utc(token.expires)}};
+  json::object out{{"agent", agent}, {"token", token.token}, {"expires", format_utc(token.expires)}};
+  put_text(out, "note", token.note);
+  return out;
 }
 
 json::object inventory_json(const InventoryText& inventory) {

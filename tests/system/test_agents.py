@@ -1,4 +1,9 @@
 """Agents: a console moves from one to another, an agent that stops in order leaves nothing unknown."""
+import os
+import signal
+import socket
+import time
+
 import log_reader
 from harness import Equipment, Site, eventually, numbered_lines
 from stream import Stream
@@ -63,3 +68,82 @@ def test_a_console_says_which_agent_it_waits_for():
     with Site('[agent.rack9]\n[console.e]\nline = "test"\nagent = "rack9"\n', local=False) as site:
         assert "rack9" in site.console("e")["detail"]
         assert "rack9" in site.oob("ls").stdout
+
+
+def test_a_second_connection_that_goes_at_once_leaves_the_server_alone():
+    with Site('[console.e]\nline = "test"\n') as site:
+        site.wait_up("e")
+        for _ in range(3):
+            with socket.socket(socket.AF_UNIX) as end:
+                end.connect(f"{site.folder}/a")
+        mark = site.server.mark()
+        with socket.socket(socket.AF_UNIX) as end:  # this one stays and is refused in words
+            end.connect(f"{site.folder}/a")
+            site.server.wait_log("refused a second connection", since=mark)
+            end.settimeout(10)
+            said = b""
+            while chunk := end.recv(4096):
+                said += chunk
+            assert b"agent local is connected already" in said, said
+        assert site.server.alive() and site.console("e")["state"] == "up"
+
+
+def test_an_agent_that_cannot_keep_a_line_says_why_and_is_not_asked_in_a_loop():
+    with Site('[agent.rack1]\n[console.e]\nline = "test"\nagent = "rack1"\n', local=False) as site:
+        site.enrol("rack1")
+        rings = f"{site.folder}/agents/rack1/rings"
+        os.makedirs(f"{rings}/e.ring")  # a folder where the ring's file should be
+        site.start_agent("rack1")
+        eventually(lambda: "ring" in site.console("e")["detail"], 10, "the reason")
+        size = os.path.getsize(site.log_path("e"))
+        time.sleep(1)  # in which nothing is to happen
+        assert os.path.getsize(site.log_path("e")) - size < 300, open(site.log_path("e")).read()[-600:]
+
+
+def test_one_state_folder_serves_one_agent_and_one_identity():
+    with Site("[agent.rack1]\n[agent.rack2]\n", agents=["rack1"], local=False) as site:
+        done = site.join("rack1", site.token("rack1"))
+        assert done.returncode != 0 and "stop it first" in done.stderr, done.stderr
+        second = site.start_agent("rack1", wait=False)
+        second.wait_log("stop it first")
+        site.daemons.remove(second)
+        site.agents["rack1"] = site.daemons[-1]
+        assert site.agents["rack1"].stop() == 0
+        other = site.join("rack1", site.token("rack2"))
+        assert other.returncode != 0 and "identity of agent rack1" in other.stderr, other.stderr
+
+
+def test_a_console_that_is_removed_and_comes_back_goes_on_without_a_gap():
+    text = '[console.e]\nline = "test"\nrate = 100\n'
+    with Site(text) as site:
+        site.wait_logged("e", 20)
+        site.write_inventory('[console.other]\nline = "test"\n')
+        site.apply()
+        site.write_inventory(text)
+        site.apply()
+        site.wait_up("e")
+        end = site.console("e")["log"]["end"]
+        eventually(lambda: site.console("e")["log"]["end"] > end, 20, "output")
+        site.server.stop()
+        assert not log_reader.markers(site.log("e"), "gap")
+
+
+def test_a_folder_without_files_removes_nothing():
+    with Site('[console.e]\nline = "test"\n') as site:
+        site.wait_up("e")
+        os.rename(f"{site.folder}/inventory.d/site.toml", f"{site.folder}/away.toml")
+        mark = site.server.mark()
+        site.server.signal(signal.SIGHUP)
+        site.server.wait_log("nothing was changed", since=mark)
+        assert site.oob("inventory", "apply", check=False).returncode == 2
+        assert site.console("e")["state"] == "up"
+
+
+def test_who_closes_a_line_is_told_to_all():
+    with Site('[console.e]\nline = "test"\n') as site:
+        site.wait_up("e")
+        stream = Stream(site.socket)
+        channel = stream.attach("e")
+        site.rest("POST", "/v1/consoles/e/down")
+        assert "closed the line" in stream.wait(channel, "note")["text"]
+        stream.close()

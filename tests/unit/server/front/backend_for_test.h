@@ -53,7 +53,7 @@ class TestBackend final : public Backend {
     return ConsoleRow{name, "node-" + name, "rack1", "test", true, {{"role", "web"}}};
   }
   std::string near_console(const std::string& name) override { return name == "aa" ? "a" : ""; }
-  Result<> order_line(const std::string& console, LineOrderKind order) override {
+  Result<> order_line(const std::string& console, LineOrderKind order, const Identity&) override {
     orders.push_back(console + " " + std::to_string(static_cast<int>(order)));
     return {};
   }
@@ -62,7 +62,7 @@ class TestBackend final : public Backend {
   }
   void enroll(const std::string& agent, const Identity&, Done<EnrolToken> done) override {
     orders.push_back("enroll " + agent);
-    done(EnrolToken{"secret", WallTime{}});
+    done(EnrolToken{"secret", WallTime{}, "not in the inventory yet"});
   }
   void revoke(const std::string& agent, const Identity& who, Done<void> done) override {
     orders.push_back("revoke " + agent + " by " + who.user);
