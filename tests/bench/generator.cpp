@@ -173,14 +173,17 @@ class Generator {
       return;
     }
     unsigned long long bytes = 0, rate = 0;
-    if (std::sscanf(text, "load %llu %llu", &bytes, &rate) != 2) return say("what? " + std::string(text));
+    first_ = 0;
+    if (std::sscanf(text, "load %llu %llu %zu", &bytes, &rate, &first_) < 2 || first_ >= ports_.size())
+      return say("what? " + std::string(text));
     // A whole number of lines for each console.
-    goal_ += bytes / kLineBytes / ports_.size();
-    lines_left_ = bytes / kLineBytes / ports_.size() * ports_.size();
+    const std::size_t speaking = ports_.size() - first_;
+    goal_ += bytes / kLineBytes / speaking;
+    lines_left_ = bytes / kLineBytes / speaking * speaking;
     lines_per_s_ = static_cast<double>(rate) / kLineBytes;
     load_began_ = Clock::now();
     lines_said_ = 0;
-    next_port_ = 0;
+    next_port_ = first_;
   }
 
   int wait_ms() const {
@@ -207,7 +210,7 @@ class Generator {
     std::size_t skipped = 0;
     while (now > 0 && lines_left_ > 0 && skipped < ports_.size()) {
       const std::size_t index = next_port_;
-      next_port_ = (next_port_ + 1) % ports_.size();
+      next_port_ = next_port_ + 1 < ports_.size() ? next_port_ + 1 : first_;
       auto& port = ports_[index];
       const std::uint64_t count = std::min({each, now, goal_ - port.number});
       if (port.unsent.size() > kUnsentMax || count == 0) {
@@ -242,7 +245,7 @@ class Generator {
   std::uint64_t goal_ = 0;  // lines that each console has said when the load is over
   std::uint64_t lines_left_ = 0, lines_said_ = 0;
   double lines_per_s_ = 0;
-  std::size_t next_port_ = 0;
+  std::size_t first_ = 0, next_port_ = 0;
 };
 
 }  // namespace
