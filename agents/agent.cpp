@@ -28,7 +28,8 @@ LineConfig config_of(const wire::LineSpec& spec) {
 
 }  // namespace
 
-Agent::Agent(Shard& shard, AgentConfig config) : shard_(shard), config_(std::move(config)), away_(shard) {}
+Agent::Agent(Shard& shard, AgentConfig config)
+    : shard_(shard), config_(std::move(config)), away_(shard), rest_(shard) {}
 
 // Streams of consoles belong to the link's connection: they end before it does.
 Agent::~Agent() {
@@ -51,6 +52,9 @@ Result<> Agent::start() {
   apply(stored);
   auto link = ServerLink::make(shard_, config_, *this);
   if (!link) return tl::unexpected(link.error());
+  rest_.every(limits::line_rest_every, [this] {
+    for (auto& [name, line] : lines_) line.host->rest_if_silent();
+  });
   link_ = std::move(*link);
   link_->start();
   return {};
@@ -113,8 +117,13 @@ void Agent::apply(const wire::Assignment& assignment) {
     line.host->start();
   }
   assignment_ = assignment;
-  names_.clear();  // also of those that leave: what they said last is still acknowledged
-  for (const auto& [name, line] : lines_) names_[line.id] = name;
+  // Also those that leave: what they said last is still acknowledged. But a server that was started anew may have given
+  // their number to another line.
+  names_.clear();
+  for (const auto& [name, line] : lines_) names_.try_emplace(line.id, name);
+  for (const auto& [name, line] : lines_) {
+    if (!line.leaving) names_[line.id] = name;
+  }
 }
 
 void Agent::leave(const std::string& name, HostedLine& line) {
@@ -133,7 +142,7 @@ void Agent::gone_if_drained(const std::string& name, bool at_any_cost) {
   LineStore& store = found->second.host->store();
   if (!at_any_cost && store.begin() != store.end()) return;
   store.remove();
-  names_.erase(found->second.id);
+  if (names_[found->second.id] == name) names_.erase(found->second.id);
   lines_.erase(found);
 }
 

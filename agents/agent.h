@@ -55,7 +55,7 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   std::unique_ptr<ServerLink> link_;
   std::map<std::string, wire::LineState> broken_;  // assigned, but there is no place to keep what they would say
   int lock_ = -1;                                  // on the state folder, while we run
-  Timer away_;
+  Timer away_, rest_;
   bool linked_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };

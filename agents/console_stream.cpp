@@ -13,6 +13,7 @@ namespace {
 // what a peer can make us say.
 constexpr std::size_t kAnswerBytesMax = 2 * limits::input_pending_bytes_max;
 constexpr std::size_t kEventTextBytesMax = 1024;
+constexpr std::int64_t kSteadyMsMax = std::int64_t(1) << 42;  // in nanoseconds it still fits
 
 wire::LineEvent::Kind wire_kind(RingRecord::Kind kind) {
   switch (kind) {
@@ -58,7 +59,9 @@ Result<> ConsoleStream::stream_message(ByteView bytes) {
       break;
     case wire::ToLine::kInput: {
       const auto& input = message.input();
-      line_.input(input.session(), input.sequence(), SteadyTime(Duration(input.deadline_ms())), as_bytes(input.data()));
+      line_.input(input.session(), input.sequence(),
+                  SteadyTime(Duration(std::clamp<std::int64_t>(input.deadline_ms(), 0, kSteadyMsMax))),
+                  as_bytes(input.data()));
       break;
     }
     case wire::ToLine::kFlush:

@@ -2,6 +2,7 @@
 #include "agents/line_host.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/limits.h"
 #include "common/log.h"
@@ -158,6 +159,10 @@ void LineHost::acknowledged(std::uint64_t incarnation, std::uint64_t offset, std
   store_->release(incarnation, offset, event);
   store_->trim();
   throttle();
+}
+
+void LineHost::rest_if_silent() {
+  if (std::exchange(end_at_last_rest_, store_->end()) == store_->end()) store_->trim(true);
 }
 
 void LineHost::throttle() {

@@ -57,6 +57,8 @@ class LineHost final : private LineEvents {
   // Whether someone takes what the line says. If not, the line is read on and the oldest is overwritten; if so, a line
   // that says more than is taken is not read for a while, and the kernel's flow control acts.
   void server_here(bool here);
+  // To be called now and then: a line that has said nothing since the last time gives its memory back.
+  void rest_if_silent();
   // oobd has logged everything before this.
   void acknowledged(std::uint64_t incarnation, std::uint64_t offset, std::uint64_t event);
 
@@ -87,6 +89,7 @@ class LineHost final : private LineEvents {
   bool stopped_ = false;  // by an order, or for good
   bool server_here_ = false;
   bool reading_ = true;
+  std::uint64_t end_at_last_rest_ = 0;
   std::string last_logged_;  // last "down" that stands in the store: a storm of the same is told once
 };
 

@@ -50,7 +50,7 @@ class LineStore {
   void remove();  // the files; the line is no longer wanted
   std::size_t ring_bytes() const { return ring_.used_bytes(); }
   std::size_t spool_bytes() const { return spool_.bytes(); }
-  void trim() { ring_.trim(); }
+  void trim(bool silent = false) { ring_.trim(silent); }
 
  private:
   LineStore(Ring ring, std::string spool_path);

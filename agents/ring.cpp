@@ -283,10 +283,10 @@ void Ring::release(std::uint64_t offset, std::uint64_t event_sequence) {
   mapping_->commit(next);
 }
 
-void Ring::trim() {
+void Ring::trim(bool silent) {
   Mapping& ring = *mapping_;
   const std::size_t used_pages = (used_bytes() + kPage - 1) / kPage + 1;
-  if (ring.pages_allocated < used_pages + limits::ring_trim_bytes / kPage) return;
+  if (ring.pages_allocated < used_pages + (silent ? 1 : limits::ring_trim_bytes / kPage)) return;
   std::vector<bool> needed(ring.pages.size());
   for (std::uint64_t at = ring.now.tail; at < ring.now.head; at = (at / kPage + 1) * kPage) {
     needed[at % ring.capacity / kPage] = true;

@@ -67,8 +67,9 @@ class Ring {
   // Everything before `offset` is in oobd's log, and every event up to the record `event_sequence`: forget it. Less
   // than begin() is nothing; more than end() is end(). Whole records go; begin() may be less than `offset`.
   void release(std::uint64_t offset, std::uint64_t event_sequence = 0);
-  // Gives unused pages back to the kernel once they are limits::ring_trim_bytes; cheap when they are fewer.
-  void trim();
+  // Gives unused pages back to the kernel once they are limits::ring_trim_bytes; cheap when they are fewer. Of a line
+  // that has fallen silent, all of them.
+  void trim(bool silent = false);
 
   using Cursor = RingCursor;
   Cursor cursor_at(std::uint64_t offset) const;  // first record at or after it (or containing it)

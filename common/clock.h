@@ -54,6 +54,8 @@ bool parse_utc(std::string_view text, WallTime& out);
 class PeerClock {
  public:
   void told(std::int64_t peer_ms, SteadyTime received) {
+    // Others than a clock that counts up from zero would overflow what follows.
+    if (peer_ms < 0 || peer_ms > std::int64_t(1) << 52) return;
     const std::int64_t offset = peer_ms - steady_ms(received);
     if (!known_ || offset > offset_ms_) offset_ms_ = offset;
     known_ = true;

@@ -8,8 +8,9 @@ namespace oob::limits {
 using namespace std::chrono_literals;
 
 // --- bytes on their way ---
-inline constexpr std::size_t read_buffer_bytes = 64 * 1024;        // one a shard; drivers read into it
-inline constexpr std::size_t ring_bytes_max = 1024 * 1024;         // an agent's ring for one line, on tmpfs
+inline constexpr std::size_t read_buffer_bytes = 64 * 1024;  // one a shard; drivers read into it
+inline constexpr std::size_t ring_bytes_max = 1024 * 1024;   // an agent's ring for one line, on tmpfs
+inline constexpr auto line_rest_every = 2s;                  // a line silent for so long gives its ring's pages back
 inline constexpr std::size_t spool_bytes_max = 4 * 1024 * 1024;    // what spills from a ring to disk, a line
 inline constexpr std::size_t viewer_queue_bytes = 256 * 1024;      // unsent output of one client connection
 inline constexpr std::size_t log_pending_bytes_max = 1024 * 1024;  // unwritten output of one console
@@ -31,12 +32,12 @@ inline constexpr auto program_hangup_time = 5s;    // from SIGHUP to SIGKILL
 inline constexpr auto test_line_tick = 10ms;       // a numbering test line gathers so long
 
 // --- the tunnel ---
-inline constexpr std::size_t tunnel_message_bytes_max = 1024 * 1024;  // assignment of thousands of lines
-inline constexpr std::size_t tunnel_frame_bytes = 8 * 1024;           // scheduler quantum = largest DATA frame sent
-inline constexpr std::size_t tunnel_send_buffer_bytes = 16 * 1024;    // framed, not yet taken by TLS or the socket
-inline constexpr std::size_t tunnel_stream_window_bytes = 16 * 1024;  // at first; grows
+inline constexpr std::size_t tunnel_message_bytes_max = 4 * 1024 * 1024;  // assignment of thousands of lines
+inline constexpr std::size_t tunnel_frame_bytes = 8 * 1024;               // scheduler quantum = largest DATA frame sent
+inline constexpr std::size_t tunnel_send_buffer_bytes = 16 * 1024;        // framed, not yet taken by TLS or the socket
+inline constexpr std::size_t tunnel_stream_window_bytes = 16 * 1024;      // at first; grows
 inline constexpr std::size_t tunnel_stream_window_bytes_max = 256 * 1024;
-inline constexpr std::size_t tunnel_window_budget_bytes = 64 * 1024 * 1024;
+inline constexpr std::size_t tunnel_window_budget_bytes = 32 * 1024 * 1024;
 inline constexpr std::uint32_t tunnel_streams_max = 10'000;
 inline constexpr auto tunnel_ping_every = 10s;
 inline constexpr auto tunnel_silence_max = 25s;       // no byte for so long: the link is dead

@@ -40,6 +40,28 @@ std::string row_text(const PlanRow& row) {
   return text;
 }
 
+void add_line(const ConsoleEntry& console, std::uint32_t id, wire::Assignment& into) {
+  wire::LineSpec& line = *into.add_lines();
+  line.set_id(id);
+  line.set_name(console.name);
+  line.set_kind(console.line.kind);
+  for (const auto& [key, value] : console.line.settings) (*line.mutable_settings())[key] = value;
+  for (const std::string& word : console.line.argv) line.add_argv(word);
+}
+
+// An agent gets all its lines in one message.
+void check_assignments(const Inventory& inventory, const std::string& folder, Diagnostics& to) {
+  for (const auto& [name, agent] : inventory.agents) {
+    wire::Assignment assignment;
+    assignment.set_revision(~std::uint64_t(0));
+    for (const ConsoleEntry* console : inventory.consoles_of(name)) add_line(*console, ~std::uint32_t(0), assignment);
+    if (assignment.ByteSizeLong() <= limits::tunnel_message_bytes_max) continue;
+    to.error(position_in(folder), "the lines of agent " + name + " take " + std::to_string(assignment.ByteSizeLong()) +
+                                      " bytes, more than one agent can be sent (" +
+                                      std::to_string(limits::tunnel_message_bytes_max) + "); share them among agents");
+  }
+}
+
 }  // namespace
 
 RunningInventory::RunningInventory(Shard& shard, Worker& worker, Database& database, LogFolder& logs,
@@ -92,12 +114,7 @@ Console* RunningInventory::find(const std::string& name) const {
 void RunningInventory::assignment(const std::string& agent, wire::Assignment& into) const {
   into.set_revision(std::uint64_t(revision_));
   for (const ConsoleEntry* console : inventory_->consoles_of(agent)) {
-    wire::LineSpec& line = *into.add_lines();
-    line.set_id(ids_.at(console->name));
-    line.set_name(console->name);
-    line.set_kind(console->line.kind);
-    for (const auto& [key, value] : console->line.settings) (*line.mutable_settings())[key] = value;
-    for (const std::string& word : console->line.argv) line.add_argv(word);
+    add_line(*console, ids_.at(console->name), into);
   }
 }
 
@@ -119,6 +136,8 @@ void RunningInventory::load(const std::string& folder, std::function<void(std::s
         }
         loaded->files = std::move(*files);
         loaded->inventory = load_inventory(loaded->files, folder, line_kinds(), loaded->diagnostics);
+        if (loaded->inventory) check_assignments(*loaded->inventory, folder, loaded->diagnostics);
+        if (loaded->diagnostics.failed()) loaded->inventory = nullptr;
       },
       [loaded, done = std::move(done)] { done(loaded); });
 }

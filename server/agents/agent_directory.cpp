@@ -28,10 +28,24 @@ void AgentDirectory::record_changed(AgentRecord record) {
   const std::string name = record.name;
   records_[name] = std::move(record);
   const auto entry = entries_.find(name);
-  if (entry == entries_.end() || !entry->second.link) return;
+  if (entry == entries_.end()) return;
+  // Who waits for its place may have lost the right to it as well.
+  if (AgentLink* waiting = entry->second.waiting.get(); waiting != nullptr && !may_stay(*waiting))
+    drop_waiting(entry->second);
+  if (!entry->second.link) return;
   AgentLink& link = *entry->second.link;
   if (link.peer().key.empty()) return;  // the server's own machine needs no certificate
   if (const auto may = may_connect(name, link.peer().key); !may) link.connection().close(may.error().message);
+}
+
+bool AgentDirectory::may_stay(const AgentLink& link) const {
+  return link.peer().key.empty() || may_connect(link.peer().name, link.peer().key).has_value();
+}
+
+void AgentDirectory::drop_waiting(Entry& entry) {
+  entry.probe.reset();
+  entry.waiting_stream.reset();
+  entry.waiting.reset();
 }
 
 Result<> AgentDirectory::may_connect(const std::string& name, const std::string& fingerprint) const {
@@ -88,10 +102,7 @@ void AgentDirectory::agent_left(AgentLink& link, const std::string& reason) {
   const std::string name = link.peer().name;
   Entry& entry = entries_[name];
   if (entry.waiting.get() == &link) {
-    entry.probe.reset();
-    entry.waiting_stream.reset();
-    entry.waiting.reset();
-    return;
+    return drop_waiting(entry);
   }
   entry.last_reason = reason;
   entry.last_seen = shard_.clock().wall();
@@ -99,14 +110,15 @@ void AgentDirectory::agent_left(AgentLink& link, const std::string& reason) {
               {{"agent", name}, {"from", link.peer().address}, {"reason", reason}});
   entry.link.reset();
   if (!entry.waiting || !entry.waiting_stream) return;  // none, or one that is just being refused
+  if (!may_stay(*entry.waiting)) return drop_waiting(entry);
   entry.probe.reset();
   entry.link = std::move(entry.waiting);
   entry.link->run(std::move(entry.waiting_stream));
 }
 
 void AgentDirectory::agent_arrived(AgentLink& link) {
-  log_info("agents", "connected",
-           {{"agent", link.peer().name}, {"from", link.peer().address}, {"version", link.version()}});
+  log_limited(LogLevel::Info, "agents", link.peer().name + "/connected", "connected",
+              {{"agent", link.peer().name}, {"from", link.peer().address}, {"version", link.version()}});
   assign(link);
 }
 
@@ -122,7 +134,9 @@ Console* AgentDirectory::console_of(AgentLink& link, const std::string& name) {
 
 void AgentDirectory::console_freed(const std::string&) {
   // Later: the link that let go is in the middle of it.
+  if (std::exchange(join_posted_, true)) return;
   shard_.post([this] {
+    join_posted_ = false;
     for (auto& [name, entry] : entries_) {
       if (entry.link && entry.link->welcome()) entry.link->join_consoles();
     }

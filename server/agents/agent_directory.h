@@ -68,12 +68,15 @@ class AgentDirectory final : private AgentLinkEvents {
   void console_freed(const std::string& name) override;
   void agent_left(AgentLink& link, const std::string& reason) override;
   void assign(AgentLink& link);
+  bool may_stay(const AgentLink& link) const;
+  static void drop_waiting(Entry& entry);
   void refuse_waiting(Entry& entry, const std::string& why);
 
   Shard& shard_;
   AgentAssignments& assignments_;
   std::map<std::string, AgentRecord> records_;
   std::map<std::string, Entry> entries_;
+  bool join_posted_ = false;  // one walk over all consoles for all that were freed in this turn
 };
 
 }  // namespace oob

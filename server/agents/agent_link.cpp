@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kHelloQueueBytesMax = 4 * limits::tunnel_message_bytes_max;
 constexpr std::size_t kAcksPerMessage = 500;
+constexpr auto kLetGoWithin = std::chrono::seconds(12);  // the agent drains for 10 s at most
+constexpr std::size_t kDetailBytesMax = 512;
 constexpr auto kRefusedAskAgain = std::chrono::seconds(30);
 constexpr auto kSkewWorthSaying = std::chrono::seconds(5);
 
@@ -27,7 +29,8 @@ AgentLink::AgentLink(Shard& shard, AgentPeer peer, AgentLinkEvents& events)
       queue_(kHelloQueueBytesMax),
       login_(shard),
       since_(shard.clock().wall()),
-      ask_again_(shard) {}
+      ask_again_(shard),
+      let_go_(shard) {}
 
 AgentLink::~AgentLink() {
   for (auto& [name, console] : consoles_) console->disconnect("agent " + peer_.name + " is not connected");
@@ -84,8 +87,9 @@ Result<> AgentLink::stream_message(ByteView bytes) {
       const auto name = names_.find(line.id());
       Console* console = name == names_.end() ? nullptr : events_.console_of(*this, name->second);
       if (console != nullptr) {
-        details_[name->second] = escape_controls(line.detail());
-        console->line_state(line.up(), escape_controls(line.detail()), WallTime(Duration(line.since_wall_ms())),
+        details_[name->second] = escape_controls(line.detail().substr(0, kDetailBytesMax));
+        console->line_state(line.up(), escape_controls(line.detail().substr(0, kDetailBytesMax)),
+                            WallTime(Duration(std::min<std::uint64_t>(line.since_wall_ms(), std::uint64_t(1) << 46))),
                             line.pid());
       }
       break;
@@ -115,9 +119,11 @@ Result<> AgentLink::hello(const wire::Hello& hello) {
                                          "; upgrade the older of the two");
   }
   clock_there_.told(hello.steady_ms(), shard_.clock().now());
-  const auto skew = WallTime(Duration(hello.wall_ms())) - shard_.clock().wall();
+  const auto skew =
+      WallTime(Duration(std::clamp<std::int64_t>(hello.wall_ms(), 0, std::int64_t(1) << 52))) - shard_.clock().wall();
   if (skew > kSkewWorthSaying || skew < -kSkewWorthSaying) {
-    log_warning("agents", "the agent's clock differs from ours; its console times are its own",
+    log_limited(LogLevel::Warning, "agents", peer_.name + "/clock",
+                "the agent's clock differs from ours; its console times are its own",
                 {{"agent", peer_.name}, {"ahead_ms", skew.count()}});
   }
   login_.cancel();
@@ -135,9 +141,24 @@ void AgentLink::assign(const wire::Assignment& assignment) {
   revision_ = assignment.revision();
   assigned_.clear();
   for (const auto& line : assignment.lines()) assigned_[line.name()] = line.id(), names_[line.id()] = line.name();
+  if (!let_go_.armed()) let_go_.once(kLetGoWithin, [this] { drop_unassigned(); });
   wire::ToAgent message;
   *message.mutable_assignment() = assignment;
   send(message);
+}
+
+// A console that was taken from this agent, and that it does not let go of by itself.
+void AgentLink::drop_unassigned() {
+  for (auto console = consoles_.begin(); console != consoles_.end();) {
+    if (assigned_.contains(console->first)) {
+      ++console;
+      continue;
+    }
+    const std::string name = console->first;
+    console->second->disconnect("agent " + peer_.name + " did not let go of it in time");
+    console = consoles_.erase(console);
+    events_.console_freed(name);
+  }
 }
 
 void AgentLink::join_consoles() {

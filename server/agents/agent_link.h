@@ -68,6 +68,7 @@ class AgentLink final : private StreamOwner {
 
   Result<> hello(const wire::Hello& hello);
   void send(const wire::ToAgent& message);
+  void drop_unassigned();
   void closed(const std::string& reason);
 
   Shard& shard_;
@@ -88,7 +89,7 @@ class AgentLink final : private StreamOwner {
   std::map<std::string, std::unique_ptr<ConsoleLink>> consoles_;
   std::map<std::string, std::string> details_;  // what the agent last said of each line
   std::map<std::string, SteadyTime> refused_;   // consoles the agent could not serve: not asked again before then
-  Timer ask_again_;
+  Timer ask_again_, let_go_;
 };
 
 }  // namespace oob

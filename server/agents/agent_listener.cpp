@@ -14,6 +14,7 @@ namespace oob {
 // the Login) goes to the tunnel's connection, which gets the bytes from then on.
 struct AgentListener::Login {
   explicit Login(Shard& shard) : deadline(shard) {}
+  std::uint64_t number = 0;  // in order of arrival
   std::string from;
   std::unique_ptr<SecureStream> stream;
   std::unique_ptr<JoinConversation> join;
@@ -44,16 +45,15 @@ Result<> AgentListener::listen_unix(const std::string& path) {
                                [this](int fd, const std::string& from) { accepted_unix(fd, from); });
 }
 
-bool AgentListener::room_for_login(int fd, const std::string& from) {
-  if (logins_.size() < limits::tunnel_logins_max) return true;
-  log_limited(LogLevel::Warning, "agents", "logins", "refused a connection: too many have not yet said who they are",
-              {{"from", from}});
-  ::close(fd);
-  return false;
+// Full: the one that has been silent longest makes room, so that idle strangers cannot keep agents out.
+void AgentListener::make_room() {
+  if (logins_.size() < limits::tunnel_logins_max) return;
+  const auto oldest = *std::ranges::min_element(logins_, {}, [](const auto& login) { return login->number; });
+  over(oldest, "it had not yet said who it is, and others came");
 }
 
 void AgentListener::accepted_tls(int fd, const std::string& from) {
-  if (!room_for_login(fd, from)) return;
+  make_room();
   auto login = std::make_shared<Login>(shard_);
   login->from = from;
   start(login, fd, tls_->engine());
@@ -67,7 +67,7 @@ void AgentListener::accepted_unix(int fd, const std::string& from) {
     ::close(fd);
     return;
   }
-  if (!room_for_login(fd, from)) return;
+  make_room();
   auto login = std::make_shared<Login>(shard_);
   login->from = from;
   start(login, fd, std::nullopt);
@@ -75,6 +75,7 @@ void AgentListener::accepted_unix(int fd, const std::string& from) {
 
 void AgentListener::start(const std::shared_ptr<Login>& login, int fd, std::optional<TlsEngine> engine) {
   login->stream = std::make_unique<SecureStream>(shard_, fd, std::move(engine));
+  login->number = ++last_login_;
   logins_.insert(login);
   login->deadline.once(limits::tunnel_login_time_max, [this, weak = std::weak_ptr(login)] {
     if (const auto late = weak.lock()) over(late, "nothing of use within 10 s");

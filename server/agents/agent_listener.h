@@ -27,7 +27,7 @@ class AgentListener {
  private:
   struct Login;
 
-  bool room_for_login(int fd, const std::string& from);
+  void make_room();
   void accepted_tls(int fd, const std::string& from);
   void accepted_unix(int fd, const std::string& from);
   void start(const std::shared_ptr<Login>& login, int fd, std::optional<TlsEngine> engine);
@@ -43,6 +43,7 @@ class AgentListener {
   const std::set<unsigned> local_uids_;
   Listener tls_listener_, unix_listener_;
   std::set<std::shared_ptr<Login>> logins_;
+  std::uint64_t last_login_ = 0;
   std::uint64_t refused_ = 0;  // connections, since the start
 };
 

@@ -1,6 +1,8 @@
 // See console_link.h.
 #include "server/agents/console_link.h"
 
+#include <algorithm>
+
 #include "common/text.h"
 #include "server/agents/agent_link.h"
 #include "tunnel.pb.h"
@@ -10,6 +12,14 @@ namespace {
 
 // An agent's largest message here is a frame of output or an event's text.
 constexpr std::size_t kMessageBytesMax = 64 * 1024;
+constexpr std::size_t kTextBytesMax = 1024;
+// More than a line can say in years; beyond it offsets would wrap around.
+constexpr std::uint64_t kOffsetMax = std::uint64_t(1) << 56;
+
+// An agent's wall clock, as far as a log can hold it: from 1970 to 2200.
+WallTime believable(std::int64_t wall_ms) {
+  return WallTime(Duration(std::clamp<std::int64_t>(wall_ms, 0, 7'258'118'400'000)));
+}
 
 }  // namespace
 
@@ -66,39 +76,40 @@ void ConsoleLink::hold(bool held) {
 }
 
 Result<> ConsoleLink::stream_message(ByteView bytes) {
-  if (const auto output = parse_output(bytes)) {
-    console_.line_output(output->offset, WallTime(Duration(output->wall_ms)), output->data);
-    return {};
-  }
+  if (const auto output = parse_output(bytes)) return line_output(output->offset, output->wall_ms, output->data);
   wire::FromLine message;
   if (!message.ParseFromArray(bytes.data(), int(bytes.size()))) return fail(ErrorCode::Usage, "malformed FromLine");
   switch (message.body_case()) {
     case wire::FromLine::kOpened:
+      if (message.opened().offset() > kOffsetMax) return fail(ErrorCode::Usage, "an impossible offset");
       console_.line_opened(message.opened().incarnation(), message.opened().offset());
       break;
     case wire::FromLine::kOutput: {  // in an encoding the short way does not know
       const auto& output = message.output();
-      console_.line_output(output.offset(), WallTime(Duration(output.wall_ms())), as_bytes(output.data()));
-      break;
+      return line_output(output.offset(), output.wall_ms(), as_bytes(output.data()));
     }
     case wire::FromLine::kEvent: {
       const auto& event = message.event();
+      if (event.offset() > kOffsetMax || event.bytes() > kOffsetMax) {
+        return fail(ErrorCode::Usage, "an impossible offset");
+      }
+      const std::string text = event.text().substr(0, kTextBytesMax);
       if (!console_.line_event_is_new(event.offset(), event.sequence())) break;
       switch (event.kind()) {
         case wire::LineEvent::UP:
-          console_.line_event(LogEvent::Kind::Up, event.text());
+          console_.line_event(LogEvent::Kind::Up, text);
           break;
         case wire::LineEvent::DOWN:
-          console_.line_event(LogEvent::Kind::Down, event.text());
+          console_.line_event(LogEvent::Kind::Down, text);
           break;
         case wire::LineEvent::BREAK:
-          console_.line_event(LogEvent::Kind::Break, event.text());
+          console_.line_event(LogEvent::Kind::Break, text);
           break;
         case wire::LineEvent::LOST:
-          console_.line_lost(event.offset(), event.bytes(), event.text());
+          console_.line_lost(event.offset(), event.bytes(), text);
           break;
         case wire::LineEvent::UNKNOWN:
-          console_.line_lost(event.offset(), std::nullopt, event.text());
+          console_.line_lost(event.offset(), std::nullopt, text);
           break;
         default:
           break;
@@ -107,12 +118,19 @@ Result<> ConsoleLink::stream_message(ByteView bytes) {
     }
     case wire::FromLine::kInput: {
       const auto& done = message.input();
-      console_.input_done(done.session(), done.sequence(), done.written(), done.refused());
+      console_.input_done(done.session(), done.sequence(), done.written(),
+                          escape_controls(done.refused().substr(0, kTextBytesMax)));
       break;
     }
     case wire::FromLine::BODY_NOT_SET:
       break;  // of a newer agent
   }
+  return {};
+}
+
+Result<> ConsoleLink::line_output(std::uint64_t offset, std::int64_t wall_ms, ByteView data) {
+  if (offset > kOffsetMax) return fail(ErrorCode::Usage, "an impossible offset");
+  console_.line_output(offset, believable(wall_ms), data);
   return {};
 }
 

@@ -34,6 +34,7 @@ class ConsoleLink final : public StreamOwner, public LinePort {
   Result<> stream_message(ByteView message) override;
   std::size_t stream_fill(MutableBytes into) override { return queue_.fill(into); }
   void stream_closed(const std::string& reason) override;
+  Result<> line_output(std::uint64_t offset, std::int64_t wall_ms, ByteView data);
   bool send(const google::protobuf::MessageLite& message);
 
   AgentLink& agent_;

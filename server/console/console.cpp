@@ -8,9 +8,8 @@
 namespace oob {
 namespace {
 
-// Above it the line's stream gets no more credit; what is under way then still fits the log's limit.
-constexpr std::size_t kHoldAboveBytes = limits::log_pending_bytes_max / 2;
-constexpr std::size_t kHoldUntilBytes = limits::log_pending_bytes_max / 4;
+// How often a held line is looked at again.
+constexpr auto kHeldLookEvery = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -25,16 +24,13 @@ Console::Console(Shard& shard, std::string name, std::unique_ptr<ConsoleLog> log
   room_->log->on_written = [room = room_.get()](const LogPosition& written) {
     if (room->port == nullptr) return;
     room->port->acknowledge(written);
-    if (room->held && room->log->pending_bytes() <= kHoldUntilBytes) {
-      room->held = false;
-      room->port->hold(false);
-    }
   };
 }
 
 Console::~Console() {
   for (const auto& member : std::exchange(room_->members, {})) {
     member->room = nullptr;
+    member->viewer.end();
     if (!member->closed) {
       member->sink.event({.kind = SessionEvent::Kind::Removed,
                           .user = {},
@@ -106,6 +102,7 @@ void Console::disconnect(const std::string& reason, bool drained) {
   ConsoleRoom& room = *room_;
   if (std::exchange(room.port, nullptr) == nullptr) return;
   room.drained = drained;
+  room.moving = false;
   room.state = {ConsoleState::Line::NoAgent, reason, 0, room.shard.clock().wall()};
   for (const auto& pending : std::exchange(room.pending, {})) {
     if (const auto member = room.find(pending.session)) {
@@ -121,6 +118,8 @@ void Console::line_opened(std::uint64_t incarnation, std::uint64_t offset) {
   const LogPosition at = room.log->position();
   if (incarnation == at.incarnation) {
     if (offset > at.line_offset) room.gap(offset - at.line_offset, "the agent has overwritten it");
+    // What is in the file already may never have been acknowledged.
+    if (room.log->written().incarnation == incarnation) room.port->acknowledge(room.log->written());
     if (offset >= at.line_offset) return;
     room.gap(std::nullopt, "the agent's ring is older than the log");
     return room.log->set_line(incarnation, offset);
@@ -146,10 +145,7 @@ void Console::line_output(std::uint64_t offset, WallTime read_at, ByteView bytes
   const Chunk chunk = std::make_shared<const Bytes>(bytes.begin(), bytes.end());
   room.log->append(chunk, read_at);
   for (const auto& member : room.members) member->viewer.output(log_offset, chunk);
-  if (!room.held && room.port != nullptr && room.log->pending_bytes() > kHoldAboveBytes) {
-    room.held = true;
-    room.port->hold(true);
-  }
+  room.hold_if_behind();
 }
 
 void Console::line_lost(std::uint64_t offset, std::optional<std::uint64_t> bytes, const std::string& why) {
@@ -179,6 +175,7 @@ void Console::line_event(LogEvent::Kind kind, const std::string& text) {
   if (kind == LogEvent::Kind::Break) event.text = "break sent: " + text;
   room.said_state = true;
   room.show_all(event);
+  room.hold_if_behind();
 }
 
 void Console::line_state(bool up, const std::string& detail, WallTime since, std::uint64_t pid) {
@@ -205,6 +202,7 @@ void Console::retire() { room_->log->append_event(LogEvent::Kind::Note, "removed
 void Console::return_from_retirement() { room_->drained = true; }
 
 void Console::moved(const std::string& where) {
+  room_->moving = room_->port != nullptr;
   room_->state = {ConsoleState::Line::Down, "moving " + where, 0, room_->shard.clock().wall()};
   room_->log->append_event(LogEvent::Kind::Moved, where);
   room_->show_all({.kind = SessionEvent::Kind::Note,
@@ -215,6 +213,18 @@ void Console::moved(const std::string& where) {
 }
 
 // --- the room ---
+
+void ConsoleRoom::hold_if_behind() {
+  if (held || port == nullptr || !log->behind()) return;
+  held = true;
+  port->hold(true);
+  if (!look_again) look_again = std::make_unique<Timer>(shard);
+  look_again->every(kHeldLookEvery, [this] {
+    if (held && port != nullptr && log->behind()) return;
+    look_again->cancel();
+    if (std::exchange(held, false) && port != nullptr) port->hold(false);
+  });
+}
 
 void ConsoleRoom::gap(std::optional<std::uint64_t> bytes, const std::string& why) {
   const std::uint64_t offset = log->position().log_offset;

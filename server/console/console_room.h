@@ -23,7 +23,8 @@ struct Session::State {
   Viewer viewer;
   WallTime since{};
   std::optional<WallTime> last_input;
-  bool closed = false;  // its Session was destroyed: the sink is not touched again
+  std::uint64_t last_sequence = 0;  // of input and breaks, which rise
+  bool closed = false;              // its Session was destroyed: the sink is not touched again
 };
 
 struct ConsoleRoom : std::enable_shared_from_this<ConsoleRoom> {
@@ -34,6 +35,7 @@ struct ConsoleRoom : std::enable_shared_from_this<ConsoleRoom> {
 
   // The line's side.
   void gap(std::optional<std::uint64_t> bytes, const std::string& why);
+  void hold_if_behind();
   void tell_all(const SessionEvent& event, const Session::State* but = nullptr);  // each directly
   void show_all(const SessionEvent& event);  // as part of the stream: a session that replays gets it from the log
   void refuse(const Member& member, std::uint64_t sequence, const std::string& why);  // later: never from inside a call
@@ -51,9 +53,11 @@ struct ConsoleRoom : std::enable_shared_from_this<ConsoleRoom> {
   ConsoleState state;
   std::uint64_t bytes_in = 0;
   LinePort* port = nullptr;
-  bool drained = false;     // the agent before has given everything
-  bool held = false;        // the port was told to hold
-  bool said_state = false;  // since the port came, the line's state has been told
+  bool moving = false;                // the port leads to an agent that is to let go: nothing is typed there any more
+  bool drained = false;               // the agent before has given everything
+  std::unique_ptr<Timer> look_again;  // while held
+  bool held = false;                  // the port was told to hold
+  bool said_state = false;            // since the port came, the line's state has been told
   std::list<Member> members;
   Session::State* writer = nullptr;
   std::uint64_t seat = 0;

@@ -30,7 +30,7 @@ std::string astray(const ConsoleRoom* room, const Session& session, std::uint64_
   if (room == nullptr) return "the console was removed";
   if (session.mode() != SessionMode::Writer) return "this session is read-only";
   if (session.seat() != seat) return "typed before the writer changed";
-  if (room->port == nullptr) return room->state.detail;
+  if (room->port == nullptr || room->moving) return room->state.detail;
   return "";
 }
 
@@ -41,9 +41,11 @@ void Session::input(std::uint64_t seat, std::uint64_t sequence, SteadyTime deadl
   if (room == nullptr) return;
   std::string refused = astray(room, *this, seat);
   if (refused.empty() && room->shard.clock().now() > deadline) refused = "late";
+  if (refused.empty() && sequence <= state_->last_sequence) refused = "sent twice";
   if (refused.empty() && bytes.size() > limits::input_batch_bytes_max) refused = "too many keys at once";
   if (!refused.empty()) return room->refuse(state_, sequence, refused);
   state_->last_input = room->shard.clock().wall();
+  state_->last_sequence = sequence;
   room->pending.push_back({state_->id, sequence});
   room->port->input(state_->id, sequence, deadline, bytes);
 }
@@ -54,6 +56,8 @@ void Session::send_break(std::uint64_t seat, std::uint64_t sequence, Duration du
   if (const std::string refused = astray(room, *this, seat); !refused.empty()) {
     return room->refuse(state_, sequence, refused);
   }
+  if (sequence <= state_->last_sequence) return room->refuse(state_, sequence, "sent twice");
+  state_->last_sequence = sequence;
   room->pending.push_back({state_->id, sequence});
   room->port->send_break(state_->id, sequence, duration);
 }
@@ -141,6 +145,7 @@ void ConsoleRoom::seat_to(Session::State* to, const std::string& how, const std:
 void ConsoleRoom::leave(const Member& member) {
   const auto keep = shared_from_this();
   members.remove(member);
+  pending.remove_if([&](const Pending& one) { return one.session == member->id; });
   if (writer == member.get()) seat_to(nullptr, "left", member->identity.user);  // who left is not told
   log->append_event(LogEvent::Kind::Detach, member->identity.user);
   tell_all(

@@ -19,6 +19,7 @@ class Viewer {
   void begin_with_lines(std::size_t lines);                   // the last lines, then live; again later: `replay`
   void output(std::uint64_t log_offset, const Chunk& bytes);  // live
   void event(const SessionEvent& event);                      // live, and in the log as well
+  void end() { alive_.reset(), ++round_; }                    // the log is about to go; nothing is called after it
   void drained();                                             // the sink is ready again
 
  private:

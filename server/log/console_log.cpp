@@ -65,6 +65,11 @@ ConsoleLog::~ConsoleLog() {
 }
 
 const LogPosition& ConsoleLog::position() const { return state_->position; }
+const LogPosition& ConsoleLog::written() const { return state_->outcome.end; }
+bool ConsoleLog::behind() const {
+  return state_->waiting_cost > limits::log_pending_bytes_max / 2 ||
+         state_->folder->waiting_cost > limits::log_pending_bytes_all / 4;
+}
 std::size_t ConsoleLog::pending_bytes() const { return state_->waiting_cost; }
 std::uint64_t ConsoleLog::unlogged_bytes() const { return state_->outcome.unlogged_bytes + state_->dropped_bytes; }
 std::uint64_t ConsoleLog::oldest() const { return state_->outcome.oldest; }

@@ -57,6 +57,9 @@ class ConsoleLog {
   // The line is now at (incarnation, line_offset): the next bytes bear it. Same incarnation and a larger offset is a
   // gap that append_gap has to tell first. A new incarnation writes a Line marker.
   void set_line(std::uint64_t incarnation, std::uint64_t line_offset);
+  // Where the file stands; position() without what still waits for the disk.
+  const LogPosition& written() const;
+
   // What is appended next is the line's event of this number: on_written tells when it is in the file.
   void set_line_event(std::uint64_t number);
   void append(Chunk bytes, WallTime read_at);
@@ -66,6 +69,8 @@ class ConsoleLog {
   // Called on the shard after bytes reached the file (or were counted as a gap): all before it may be forgotten. It
   // must not destroy this log.
   std::function<void(const LogPosition& written)> on_written;
+  // So much waits for the disk, here or in all logs together, that a line should say no more for now.
+  bool behind() const;
   // Memory that waits for the disk; a caller withholds credit above limits::log_pending_bytes_max. What comes above
   // log_waiting_bytes_max (or log_pending_bytes_all of all logs) is not kept but counted as a gap.
   std::size_t pending_bytes() const;
