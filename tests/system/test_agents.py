@@ -1,11 +1,12 @@
 """Agents: a console moves from one to another, an agent that stops in order leaves nothing unknown."""
 import os
+import shutil
 import signal
 import socket
 import time
 
 import log_reader
-from harness import Equipment, Site, eventually, numbered_lines
+from harness import Daemon, Equipment, Site, eventually, numbered_lines, program
 from stream import Stream
 
 
@@ -148,3 +149,50 @@ def test_who_closes_a_line_is_told_to_all():
         site.rest("POST", "/v1/consoles/e/down")
         assert "closed the line" in stream.wait(channel, "note")["text"]
         stream.close()
+
+
+def test_a_revoked_agent_is_not_let_in_by_a_connection_that_waited():
+    text = '[agent.rack1]\n[console.e]\nline = "test"\nagent = "rack1"\n'
+    with Site(text, agents=["rack1"], local=False) as site:
+        site.wait_up("e")
+        # The same identity a second time, as a thief of the state folder would have it.
+        thief = f"{site.folder}/agents/thief"
+        shutil.copytree(f"{site.folder}/agents/rack1", thief, ignore=shutil.ignore_patterns("rings", "spool", "lock"))
+        with open(site.write_agent_config("rack1")) as file:
+            config = file.read().replace("agents/rack1", "agents/thief")
+        with open(f"{thief}.toml", "w") as file:
+            file.write(config)
+        second = Daemon("thief", [program("oob-agent"), "run", "--foreground", "--config", f"{thief}.toml"], None)
+        site.daemons.append(second)
+        second.wait_log("ready")
+        site.oob("agent", "revoke", "rack1")
+        second.wait_log("revoked|connected already", timeout_s=20)
+        site.agents["rack1"].wait_log("revoked", timeout_s=20)
+        agents = {agent["name"]: agent["state"] for agent in site.rest("GET", "/v1/agents")["agents"]}
+        assert agents["rack1"] == "revoked", agents
+
+
+def test_numbers_given_anew_by_a_restarted_server_stall_no_line():
+    names = ["aa", "bb", "cc"]
+    with Site("[agent.rack1]\n" + numbered_lines(names, "rack1", 5000, 0), agents=["rack1"], local=False) as site:
+        for name in names:
+            site.wait_logged(name, 100)
+        site.agents["rack1"].stop()
+        site.write_inventory("[agent.rack1]\n" + numbered_lines(["aa", "cc"], "rack1", 5000, 0))
+        site.apply()
+        site.restart_server()
+        site.start_agent("rack1")
+        site.wait_up("aa", "cc")
+        for name in ("aa", "cc"):  # far more than a ring holds, and past the time in which bb drains
+            end = site.console(name)["log"]["end"]
+            eventually(lambda: site.console(name)["log"]["end"] > end + 2_500_000, 60, f"output of {name}")
+
+
+def test_an_assignment_that_cannot_be_sent_is_refused_by_the_checker():
+    with Site('[console.e]\nline = "test"\n') as site:
+        site.wait_up("e")
+        words = ", ".join(['"' + "x" * 1000 + '"'] * 5000)
+        site.write_inventory(f'[console.e]\nline = "test"\n[console.big]\nline = "exec"\ncommand = ["/bin/cat", {words}]\n')
+        done = site.oob("inventory", "apply", check=False)
+        assert done.returncode == 2 and "more than one agent can be sent" in done.stdout + done.stderr, done
+        assert site.console("e")["state"] == "up"
