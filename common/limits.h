@@ -54,7 +54,8 @@ inline constexpr std::size_t input_batch_bytes_max = 16 * 1024;
 inline constexpr std::size_t input_pending_bytes_max = 64 * 1024;  // of one line, not yet taken by the device
 
 // --- fronts ---
-inline constexpr std::size_t http_body_bytes_max = 8 * 1024 * 1024;
+inline constexpr std::size_t http_request_bytes_max = 64 * 1024;     // body of a request; no call has more to say
+inline constexpr std::size_t http_body_bytes_max = 8 * 1024 * 1024;  // of an answer
 inline constexpr std::size_t http_header_bytes_max = 16 * 1024;
 inline constexpr auto http_idle_max = 30s;         // without a whole request, or with an answer that is not taken
 inline constexpr auto http_goodbye_time_max = 5s;  // for what is queued and the closing frames of a WebSocket

@@ -56,7 +56,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
     if (stopped_) return;
     parser_.emplace();
     parser_->header_limit(limits::http_header_bytes_max);
-    parser_->body_limit(limits::http_body_bytes_max);
+    parser_->body_limit(limits::http_request_bytes_max);
     timer_.once(limits::http_idle_max, [this] { end(); });
     http::async_read(socket_, buffer_, *parser_, [self = shared_from_this()](Code error, std::size_t) {
       if (self->stopped_) return;
@@ -69,8 +69,8 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
     keep_alive_ = false;
     HttpResponse response = error_response({ErrorCode::Usage, "this is not an HTTP request: " + error.message()});
     if (error == http::error::body_limit) {
-      response = error_response(
-          {ErrorCode::Usage, "the request is larger than " + std::to_string(limits::http_body_bytes_max) + " bytes"});
+      response = error_response({ErrorCode::Usage, "the request is larger than " +
+                                                       std::to_string(limits::http_request_bytes_max) + " bytes"});
       response.status = 413;
     } else if (error == http::error::header_limit || error == http::error::buffer_overflow) {
       response.status = 431;
