@@ -74,7 +74,6 @@ inline constexpr std::size_t stream_message_bytes_max = 256 * 1024;
 inline constexpr std::size_t clients_max = 4096;
 inline constexpr std::size_t stream_channels_max = 4096;  // attached consoles of one client connection
 inline constexpr std::size_t replay_bytes_max = 1024 * 1024;
-inline constexpr auto writer_seat_kept = 30s;
 inline constexpr auto client_reconnect_delay_max = 5s;
 inline constexpr auto client_time_out = 10s;                  // a request of `oob`
 inline constexpr auto client_leave_wait = 1s;                 // for the fate of the last keys, when leaving

@@ -17,6 +17,7 @@ constexpr std::size_t kAcksPerMessage = 500;
 constexpr auto kLetGoWithin = std::chrono::seconds(12);  // the agent drains for 10 s at most
 constexpr std::size_t kDetailBytesMax = 512;
 constexpr auto kRefusedAskAgain = std::chrono::seconds(30);
+constexpr auto kEndedAskAgain = std::chrono::seconds(1);
 constexpr auto kSkewWorthSaying = std::chrono::seconds(5);
 
 }  // namespace
@@ -96,7 +97,7 @@ Result<> AgentLink::stream_message(ByteView bytes) {
     }
     case wire::FromAgent::kTaken:
       taken_ = message.taken().revision();
-      refused_.clear();
+      not_before_.clear();
       join_consoles();
       break;
     case wire::FromAgent::BODY_NOT_SET:
@@ -165,15 +166,25 @@ void AgentLink::join_consoles() {
   if (taken_ != revision_) return;  // an answer to the newest is on its way
   for (const auto& [name, id] : assigned_) {
     if (consoles_.contains(name)) continue;
-    if (const auto refused = refused_.find(name); refused != refused_.end()) {
-      if (shard_.clock().now() < refused->second) continue;
-      refused_.erase(refused);
+    if (const auto wait = not_before_.find(name); wait != not_before_.end()) {
+      if (shard_.clock().now() < wait->second) continue;
+      not_before_.erase(wait);
     }
     Console* console = events_.console_of(*this, name);
     if (console != nullptr && !console->is_connected()) {
       consoles_[name] = std::make_unique<ConsoleLink>(*this, *console, id);
     }
   }
+}
+
+void AgentLink::ask_again_later(const std::string& name, Duration after) {
+  not_before_[name] = shard_.clock().now() + after;
+  if (ask_again_.armed()) return;
+  // One look a second while there is anything to ask for.
+  ask_again_.every(kEndedAskAgain, [this] {
+    join_consoles();
+    if (not_before_.empty()) ask_again_.cancel();
+  });
 }
 
 void AgentLink::forget_console(const std::string& name) {
@@ -211,12 +222,13 @@ void AgentLink::console_closed(const std::string& name, const std::string& reaso
   consoles_.erase(found);
   if (!assigned_.contains(name) && reason.empty()) {
     link->disconnect("agent " + peer_.name + " has let go of it", true);
-  } else if (reason.starts_with("refused")) {
-    link->disconnect("agent " + peer_.name + " cannot serve it: " + details_[name]);
-    refused_[name] = shard_.clock().now() + kRefusedAskAgain;
-    ask_again_.once(kRefusedAskAgain + Duration(1), [this] { join_consoles(); });
   } else {
-    link->disconnect("agent " + peer_.name + (reason.empty() ? " ended the stream" : ": " + reason));
+    const bool refused = reason.starts_with("refused");
+    link->disconnect("agent " + peer_.name +
+                     (refused          ? " cannot serve it: " + details_[name]
+                      : reason.empty() ? " ended the stream"
+                                       : ": " + reason));
+    ask_again_later(name, refused ? kRefusedAskAgain : kEndedAskAgain);
   }
   events_.console_freed(name);
 }

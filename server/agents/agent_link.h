@@ -69,6 +69,7 @@ class AgentLink final : private StreamOwner {
   Result<> hello(const wire::Hello& hello);
   void send(const wire::ToAgent& message);
   void drop_unassigned();
+  void ask_again_later(const std::string& name, Duration after);
   void closed(const std::string& reason);
 
   Shard& shard_;
@@ -87,8 +88,8 @@ class AgentLink final : private StreamOwner {
   std::map<std::uint32_t, std::string> names_;
   std::map<std::uint32_t, LogPosition> acks_;  // to be sent, the newest of each line
   std::map<std::string, std::unique_ptr<ConsoleLink>> consoles_;
-  std::map<std::string, std::string> details_;  // what the agent last said of each line
-  std::map<std::string, SteadyTime> refused_;   // consoles the agent could not serve: not asked again before then
+  std::map<std::string, std::string> details_;    // what the agent last said of each line
+  std::map<std::string, SteadyTime> not_before_;  // consoles whose stream the agent refused or ended: asked again then
   Timer ask_again_, let_go_;
 };
 

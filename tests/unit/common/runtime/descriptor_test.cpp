@@ -230,12 +230,9 @@ TEST(Listener, accepted_may_destroy_the_listener) {
   EXPECT_EQ(calls, 1);
 }
 
+// Not built under UBSan, which itself needs descriptors and takes their lack for a bad object.
+#if !__has_feature(undefined_behavior_sanitizer)
 TEST(Listener, out_of_descriptors_it_rests_and_then_accepts) {
-#if defined(__has_feature)
-#if __has_feature(undefined_behavior_sanitizer)
-  GTEST_SKIP() << "the sanitizer itself needs descriptors, and takes their lack for a bad object";
-#endif
-#endif
   Shard shard;
   Listener listener(shard);
   int accepted = -1;
@@ -263,6 +260,7 @@ TEST(Listener, out_of_descriptors_it_rests_and_then_accepts) {
   EXPECT_TRUE(pump_until(shard, [&] { return accepted >= 0; }));
   ::close(fd), ::close(second), ::close(accepted);
 }
+#endif
 
 TEST(Connector, says_whom_it_could_not_reach_and_why) {
   Shard shard;
