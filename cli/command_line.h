@@ -1,42 +1,28 @@
-// The command line of `oob`: what was asked for, or what to tell the caller instead. CLI11 is seen only in the .cpp.
+// The command line of `oob`: which command was asked for, with what; or what to tell the caller instead. CLI11 is seen
+// only in the .cpp.
 #pragma once
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "cli/exit_status.h"
-#include "common/escape_keys.h"
+#include "cli/command.h"
+#include "common/result.h"
 
 namespace oob {
 
-enum class Verb {
-  Say,  // nothing to do but print `text`: overview, help, version's usage
-  Ls,
-  Info,
-  Attach,
-  Who,
-  Log,
-  InventoryCheck,
-  InventoryPlan,
-  InventoryApply,
-  AgentEnroll,
-  AgentLs,
-  AgentRevoke,
-  Version,
-};
-
 struct CommandLine {
-  Verb verb = Verb::Say;
-  std::string text;            // Say
-  std::string name;            // a console or an agent
-  std::string names;           // NAMES, joined by commas; empty: all
-  std::string folder;          // inventory check DIR; empty: the server's own
-  bool json = false;           // -o json
+  const Command* command = nullptr;  // null: nothing to do but print `say`: overview or help
+  std::string say;
   bool named_plainly = false;  // `oob NAME`: a mistyped verb looks the same
-  bool read_only = false, force = false;
-  std::size_t lines = 0;
-  EscapeSequence escape;
-  bool time = false, raw = false;
+  // By the last name of an option ("--lines") or an argument's name ("NAME"). Flags that were given have an empty list.
+  std::map<std::string, std::vector<std::string>, std::less<>> values;
+
+  bool has(std::string_view name) const { return values.contains(name); }
+  // The value; what the table says it is otherwise; "".
+  std::string text(std::string_view name) const;
+  std::uint64_t number(std::string_view name) const;  // of an option with bounds
+  std::vector<std::string> list(std::string_view name) const;
 };
 
 struct Refusal {
@@ -48,6 +34,5 @@ struct Refusal {
 tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> arguments);
 
 std::string overview();
-const std::vector<std::string>& verbs();  // what a name may be a misspelling of
 
 }  // namespace oob

@@ -2,7 +2,7 @@
 #include <clocale>
 #include <csignal>
 
-#include "cli/commands.h"
+#include "cli/run.h"
 
 int main(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "");   // for the width of characters

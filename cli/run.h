@@ -1,4 +1,4 @@
-// What `oob` does for each verb. The whole program but main().
+// The whole program but main().
 #pragma once
 #include <string>
 #include <vector>

@@ -1,0 +1,39 @@
+// Every command, and the overview that `oob` alone prints.
+#include "cli/command_line.h"
+#include "cli/commands/commands.h"
+
+namespace oob {
+
+Option output_option() {
+  return {.names = "-o,--output", .text = "json: one line of JSON", .takes = "FORM", .one_of = {"text", "json"}};
+}
+
+const std::vector<Command>& all_commands() {
+  static const std::vector<Command> all = [] {
+    std::vector<Command> out;
+    for (const auto group :
+         {console_commands, attach_commands, log_commands, inventory_commands, agent_commands, version_commands}) {
+      for (Command& command : group()) out.push_back(std::move(command));
+    }
+    return out;
+  }();
+  return all;
+}
+
+std::string overview() {
+  return "oob: consoles of machines, out of band\n"
+         "\n"
+         "  oob ls [NAMES]                   consoles: state, who is on, last output\n"
+         "  oob NAME                         attach this terminal to a console (^Ec? lists the keys, ^Ec. leaves)\n"
+         "  oob attach [-r|-f] NAME          the same; -r only looks on, -f takes over\n"
+         "  oob info NAME                    all about one console\n"
+         "  oob who [NAMES]                  who is attached\n"
+         "  oob log NAME [-n LINES]          the last lines of its log\n"
+         "  oob inventory check|plan|apply   what is managed\n"
+         "  oob agent enroll|ls|revoke       the agents beside the equipment\n"
+         "  oob help [COMMAND], oob version\n"
+         "\n"
+         "The server is the one at OOB_SOCKET (default /run/oob/oobd.sock). Listings know -o json.\n";
+}
+
+}  // namespace oob

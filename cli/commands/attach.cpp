@@ -1,0 +1,45 @@
+// attach: this terminal, or a pipe, on a console. The work is in cli/attach.cpp.
+#include <unistd.h>
+
+#include "cli/attach.h"
+#include "cli/commands/commands.h"
+#include "cli/invocation.h"
+
+namespace oob {
+namespace {
+
+Exit attach(Invocation& invocation) {
+  const CommandLine& line = invocation.line();
+  const auto escape = parse_escape(line.text("--escape"));
+  if (!escape) return invocation.say({ErrorCode::Usage, "-e: " + escape.error().message});
+  AttachChoices choices;
+  choices.console = line.text("NAME");
+  choices.write = !line.has("--read-only");
+  choices.force = line.has("--force");
+  choices.lines = line.number("--lines");
+  choices.escape = *escape;
+  if (line.named_plainly) choices.also_meant = verbs();
+  choices.seed = static_cast<unsigned>(::getpid());
+  return run_attach(invocation.shard(), invocation.socket(), std::move(choices));
+}
+
+}  // namespace
+
+std::vector<Command> attach_commands() {
+  return {
+      {"attach",
+       "attach this terminal to a console; `oob NAME` is short",
+       {{"NAME", "the console; a unique beginning is enough", Value::Console}},
+       {{.names = "-r,-s,-m,--read-only", .text = "only look on"},
+        {.names = "-f,--force", .text = "take over from whoever writes", .excludes = "--read-only"},
+        {.names = "-n,--lines",
+         .text = "lines of replay, default 20",
+         .takes = "LINES",
+         .otherwise = "20",
+         .most = 100'000},
+        {.names = "-e,--escape", .text = "escape keys, default ^Ec", .takes = "KEYS", .otherwise = "^Ec"}},
+       attach},
+  };
+}
+
+}  // namespace oob

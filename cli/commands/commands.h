@@ -1,0 +1,16 @@
+// The commands of `oob`, a file a group; all.cpp puts them in order.
+#pragma once
+#include <vector>
+
+#include "cli/command.h"
+
+namespace oob {
+
+std::vector<Command> console_commands();    // consoles.cpp
+std::vector<Command> attach_commands();     // attach.cpp
+std::vector<Command> log_commands();        // log.cpp
+std::vector<Command> inventory_commands();  // inventory.cpp
+std::vector<Command> agent_commands();      // agents.cpp
+std::vector<Command> version_commands();    // version.cpp
+
+}  // namespace oob

@@ -1,0 +1,64 @@
+// How a command answers: standard output for what was asked, standard error for all else.
+#include "cli/invocation.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "cli/show.h"
+#include "cli/terminal.h"
+#include "common/names.h"
+#include "common/text.h"
+
+namespace oob {
+
+Exit Invocation::print(const std::string& text) {
+  if (write_all(STDOUT_FILENO, text)) return Exit::Done;
+  reader_gone_ = errno == EPIPE;
+  if (reader_gone_) return Exit::Done;
+  note("oob: standard output cannot be written\n");
+  return Exit::SomeFailed;
+}
+
+void Invocation::note(const std::string& text) { write_all(STDERR_FILENO, text); }
+
+void Invocation::hint(const std::string& text) {
+  if (::isatty(STDERR_FILENO) != 0) note(text);
+}
+
+Exit Invocation::say(const Error& error) {
+  note("oob: " + error.message + "\n");
+  return exit_of(error.code);
+}
+
+std::string Invocation::json_line(const json::value& value) { return oob::json_line(value); }
+
+Result<std::string> Invocation::name() {
+  const std::string name = line_.text("NAME");
+  if (check_name_letters(name)) return name;
+  return fail(ErrorCode::NotFound, "\"" + escape_controls(name) + "\" cannot be a name; `oob ls` lists the consoles");
+}
+
+Rest::Query Invocation::names_query() const {
+  std::string names;
+  for (const std::string& part : line_.list("NAMES")) names += (names.empty() ? "" : ",") + part;
+  return names.empty() ? Rest::Query{} : Rest::Query{{"names", names}};
+}
+
+const json::array& rows_of(const json::value& answer, const char* list) {
+  static const json::array none;
+  const auto* object = answer.if_object();
+  const auto* rows = object != nullptr ? object->if_contains(list) : nullptr;
+  return rows != nullptr && rows->is_array() ? rows->get_array() : none;
+}
+
+std::string cell(const json::object& row, std::string_view key) { return escape_controls(text_of(row, key)); }
+
+std::string time_cell(const json::object& row, std::string_view key) {
+  const std::string utc = text_of(row, key);
+  return utc.empty() ? utc : local_time(utc, SystemClock().wall());
+}
+
+std::string shown(const Table& table) { return table.text(screen_of(STDOUT_FILENO)); }
+
+}  // namespace oob

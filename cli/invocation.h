@@ -1,0 +1,60 @@
+// Invocation: one run of a command: what it was given, the server, and the ways to answer a person or a script. Each
+// command is a function that takes one (cli/commands/).
+#pragma once
+#include <string>
+
+#include "cli/command_line.h"
+#include "cli/rest.h"
+#include "cli/table.h"
+#include "common/clock.h"
+#include "common/runtime/shard.h"
+
+namespace oob {
+
+class Invocation {
+ public:
+  explicit Invocation(CommandLine line) : line_(std::move(line)), socket_(server_socket()), rest_(shard_, socket_) {}
+  Exit run() { return line_.command->run(*this); }
+
+  const CommandLine& line() const { return line_; }
+  bool json() const { return line_.text("--output") == "json"; }
+  Shard& shard() { return shard_; }
+  Rest& rest() { return rest_; }
+  const std::string& socket() const { return socket_; }
+
+  // To standard output. Done too if its reader has gone: who stops reading has seen enough; then reader_gone().
+  Exit print(const std::string& text);
+  bool reader_gone() const { return reader_gone_; }
+  void note(const std::string& text);  // to standard error, as it is
+  void hint(const std::string& text);  // to standard error if that is a terminal
+  Exit say(const Error& error);        // "oob: .." to standard error, and its exit status
+
+  // One listing: the answer as JSON, or what `text` makes of it.
+  template <typename Text>
+  Exit listing(const Result<json::value>& answer, Text text) {
+    if (!answer) return say(answer.error());
+    return print(json() ? json_line(*answer) : text(*answer));
+  }
+  // The console or agent in NAME. A name that cannot be one is refused here: it must not become another path of the
+  // API.
+  Result<std::string> name();
+  // NAMES as the API's query; none: all.
+  Rest::Query names_query() const;
+
+ private:
+  static std::string json_line(const json::value& value);
+
+  CommandLine line_;
+  std::string socket_;
+  bool reader_gone_ = false;
+  Shard shard_;
+  Rest rest_;
+};
+
+// Rows of an answer, and fields of a row, for a person.
+const json::array& rows_of(const json::value& answer, const char* list);
+std::string cell(const json::object& row, std::string_view key);       // escaped
+std::string time_cell(const json::object& row, std::string_view key);  // local; "" if there is none
+std::string shown(const Table& table);                                 // as wide as standard output is
+
+}  // namespace oob
