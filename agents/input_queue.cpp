@@ -63,7 +63,7 @@ void InputQueue::refuse_all(const std::string& why) {
 }
 
 void InputQueue::refuse_others(std::uint64_t keep_session, const std::string& why) {
-  std::deque<Batch> refused;
+  std::list<Batch> refused;
   for (auto batch = waiting_.begin(); batch != waiting_.end();) {
     if (batch->session == keep_session) {
       ++batch;

@@ -2,8 +2,8 @@
 // whole, or refused with how much of it was written and why; nothing waits past its deadline. Repeats are dropped.
 // Sans-IO; on the agent's shard. Holds limits::input_pending_bytes_max.
 #pragma once
-#include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <optional>
 #include <string>
@@ -45,7 +45,7 @@ class InputQueue {
 
   std::function<std::size_t(ByteView)> write_;
   std::function<void(const Fate&)> told_;
-  std::deque<Batch> waiting_;
+  std::list<Batch> waiting_;  // an empty deque takes half a kilobyte a line
   std::size_t waiting_bytes_ = 0;
   std::map<std::uint64_t, std::uint64_t> last_sequence_;  // by session; the oldest sessions are forgotten
 };

@@ -11,6 +11,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/nearest.h"
+#include "common/runtime/memory_rest.h"
 #include "server/agents/agent_listener.h"
 #include "server/agents/authority.h"
 #include "server/agents/enrolment.h"
@@ -23,11 +24,12 @@
 namespace oob {
 
 struct Server::State final : Backend, AgentAssignments {
-  State(Shard& s, ServerConfig c) : shard(s), config(std::move(c)), access(config.access_group) {}
+  State(Shard& s, ServerConfig c) : shard(s), config(std::move(c)), access(config.access_group), memory_rest(s) {}
 
   Shard& shard;
   const ServerConfig config;
   Access access;
+  MemoryRest memory_rest;
   std::unique_ptr<StateFolder> folder;
   std::unique_ptr<Database> database;
   std::unique_ptr<Worker> worker;  // the database's thread

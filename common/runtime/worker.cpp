@@ -1,9 +1,14 @@
 // See worker.h.
 #include "common/runtime/worker.h"
 
-namespace oob {
+#include <sys/resource.h>
 
-Worker::Worker(Shard& home) : home_(home), thread_([this] { loop(); }) {}
+namespace oob {
+namespace {
+constexpr int kPatientNice = 5;
+}
+
+Worker::Worker(Shard& home, Temper temper) : home_(home), thread_([this, temper] { loop(temper); }) {}
 
 Worker::~Worker() {
   {
@@ -27,7 +32,9 @@ std::size_t Worker::queued() const {
   return queue_.size();
 }
 
-void Worker::loop() {
+void Worker::loop(Temper temper) {
+  // On Linux 0 is the calling thread (setpriority(2)); a refusal costs nothing but the courtesy.
+  if (temper == Temper::Patient) ::setpriority(PRIO_PROCESS, 0, kPatientNice);
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });

@@ -12,7 +12,9 @@ namespace oob {
 
 class Worker {
  public:
-  explicit Worker(Shard& home);
+  // Patient: its bursts are not to take the core from those who answer keys (nice(2) of this thread alone).
+  enum class Temper { Usual, Patient };
+  explicit Worker(Shard& home, Temper temper = Temper::Usual);
   ~Worker();  // finishes what is queued, then joins; completions not yet run are dropped with the shard
 
   // `work` runs on the worker; then `done` (may be empty) on the home shard. The caller bounds what it queues.
@@ -20,7 +22,7 @@ class Worker {
   std::size_t queued() const;
 
  private:
-  void loop();
+  void loop(Temper temper);
 
   Shard& home_;
   mutable std::mutex mutex_;

@@ -3,8 +3,8 @@
 // of the byte path, FromLine.output, is written and read by hand, byte-compatible with protobuf, and never copied
 // into a message object.
 #pragma once
-#include <deque>
 #include <functional>
+#include <list>
 #include <optional>
 
 #include "common/bytes.h"
@@ -29,7 +29,7 @@ class MessageQueue {
   std::size_t waiting_bytes() const { return waiting_bytes_; }
 
  private:
-  std::deque<Bytes> messages_;
+  std::list<Bytes> messages_;  // an empty deque takes half a kilobyte a stream
   std::size_t sent_of_first_ = 0, waiting_bytes_ = 0;
   const std::size_t bytes_max_;
 };

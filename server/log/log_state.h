@@ -57,7 +57,7 @@ struct ConsoleLog::State : std::enable_shared_from_this<ConsoleLog::State> {
 
 struct LogFolder::State : std::enable_shared_from_this<LogFolder::State> {
   State(Shard& home, std::string folder_path)
-      : shard(home), path(std::move(folder_path)), worker(home), gather(home), retry(home) {}
+      : shard(home), path(std::move(folder_path)), worker(home, Worker::Temper::Patient), gather(home), retry(home) {}
   Shard& shard;
   std::string path;
   Worker worker;
