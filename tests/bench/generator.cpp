@@ -3,6 +3,7 @@
 //   idle            every console says 64 KB
 //   load BYTES RATE numbered 80-byte lines over all consoles in turn, BYTES in all at RATE bytes/s (0: as fast as
 //   taken)
+//   clock BYTES RATE  console 0 says 80-byte lines that begin with the time, `@NANOSECONDS ` (CLOCK_MONOTONIC)
 // Answers on standard output: `address A first-port P`, `connected SECONDS` (since start, when all are), `done
 // SECONDS`.
 #include <arpa/inet.h>
@@ -28,7 +29,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr int kLineBytes = 80;
 constexpr int kFirstPort = 10001;
-constexpr auto kTurn = std::chrono::milliseconds(10);  // a load is emitted in bursts this far apart
+constexpr auto kTurn = std::chrono::milliseconds(1);  // a load is emitted in bursts this far apart
 constexpr std::size_t kIdleBytes = 64 * 1024;
 constexpr std::size_t kUnsentMax = 64 * 1024;  // a console with so much unsent waits for its reader
 
@@ -174,10 +175,11 @@ class Generator {
     }
     unsigned long long bytes = 0, rate = 0;
     first_ = 0;
-    if (std::sscanf(text, "load %llu %llu %zu", &bytes, &rate, &first_) < 2 || first_ >= ports_.size())
+    stamped_ = std::sscanf(text, "clock %llu %llu", &bytes, &rate) == 2;
+    if (!stamped_ && (std::sscanf(text, "load %llu %llu %zu", &bytes, &rate, &first_) < 2 || first_ >= ports_.size()))
       return say("what? " + std::string(text));
     // A whole number of lines for each console.
-    const std::size_t speaking = ports_.size() - first_;
+    const std::size_t speaking = stamped_ ? 1 : ports_.size() - first_;
     goal_ += bytes / kLineBytes / speaking;
     lines_left_ = bytes / kLineBytes / speaking * speaking;
     lines_per_s_ = static_cast<double>(rate) / kLineBytes;
@@ -210,7 +212,7 @@ class Generator {
     std::size_t skipped = 0;
     while (now > 0 && lines_left_ > 0 && skipped < ports_.size()) {
       const std::size_t index = next_port_;
-      next_port_ = next_port_ + 1 < ports_.size() ? next_port_ + 1 : first_;
+      if (!stamped_) next_port_ = next_port_ + 1 < ports_.size() ? next_port_ + 1 : first_;
       auto& port = ports_[index];
       const std::uint64_t count = std::min({each, now, goal_ - port.number});
       if (port.unsent.size() > kUnsentMax || count == 0) {
@@ -230,8 +232,11 @@ class Generator {
     std::string text;
     for (std::uint64_t i = 0; i < count; ++i) {
       char line[kLineBytes + 1];
+      const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count();
+      ++port.number;
       const int n =
-          std::snprintf(line, sizeof line, "c%04zu %012llu ", index, static_cast<unsigned long long>(++port.number));
+          stamped_ ? std::snprintf(line, sizeof line, "@%019lld ", static_cast<long long>(now))
+                   : std::snprintf(line, sizeof line, "c%04zu %012llu ", index, static_cast<unsigned long long>(port.number));
       std::memset(line + n, '.', static_cast<std::size_t>(kLineBytes - 2 - n));
       std::memcpy(line + kLineBytes - 2, "\r\n", 2);
       text.append(line, kLineBytes);
@@ -245,6 +250,7 @@ class Generator {
   std::uint64_t goal_ = 0;  // lines that each console has said when the load is over
   std::uint64_t lines_left_ = 0, lines_said_ = 0;
   double lines_per_s_ = 0;
+  bool stamped_ = false;
   std::size_t first_ = 0, next_port_ = 0;
 };
 

@@ -120,6 +120,7 @@ class Product:
 
 class Outband(Product):
     agent = "rack1"  # over mutual TLS
+    through = None  # the port of a link to the agents' port
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -132,7 +133,7 @@ class Outband(Product):
         self.config = self.write("oobd.toml", f'state = "{self.folder}/state"\ninventory = "{self.folder}/inventory.d"\n'
                                  f'socket = "{self.socket}"\n[agents]\nlisten = "127.0.0.1:{self.port}"\n'
                                  f'socket = "{self.folder}/a"\n[log]\nfolder = "{self.folder}/log"\n')
-        server = f"unix:{self.folder}/a" if self.agent == "local" else f"127.0.0.1:{self.port}"
+        server = f"unix:{self.folder}/a" if self.agent == "local" else f"127.0.0.1:{self.through or self.port}"
         self.agent_config = self.write("agent.toml", f'name = "{self.agent}"\nserver = "{server}"\n'
                                        f'state = "{self.folder}/agent"\nrings = "{self.folder}/rings"\n'
                                        f'[allow]\ntcp = ["127.0.0.0/8:*"]\n')
@@ -153,9 +154,9 @@ class Outband(Product):
         self.spawn(f"{BIN}/oobd", "--foreground", "--config", self.config)
         self.spawn(f"{BIN}/oob-agent", "run", "--foreground", "--config", self.agent_config)
 
-    def client(self, name):
+    def client(self, name, look_on=False):
         os.environ["OOB_SOCKET"] = self.socket
-        return [f"{BIN}/oob", "attach", name]
+        return [f"{BIN}/oob", "attach", *(["-r"] if look_on else []), name]
 
     def output_of(self, raw):
         return log_reader.output(log_reader.decode(raw, whole=False))
@@ -172,22 +173,44 @@ class OutbandLocal(Outband):
 
 class Conserver(Product):
     title = "conserver"
+    tls = False  # between its client and its server; to the consoles it speaks in clear
 
     def prepare(self):
         self.port = free_port()
+        self.config_options, self.client_options = "", ["-C", "/dev/null", "-E"]
+        if self.tls:
+            self.make_certificates()
         consoles = "".join(f"console {name} {{ host {self.address}; port {self.first_port + index}; }}\n"
                            for index, name in enumerate(self.names))
-        self.config = self.write("cf", "config * { }\ndefault full { rw *; }\n"
+        self.config = self.write("cf", f"config * {{ {self.config_options} }}\ndefault full {{ rw *; }}\n"
                                  f"default * {{ logfile {self.folder}/log/&.log; timestamp \"\"; include full; "
                                  f"master 127.0.0.1; type host; protocol raw; }}\n{consoles}"
                                  "access * { trusted 127.0.0.1; allowed 127.0.0.1; }\n")
 
     def start(self):
-        self.spawn("/usr/sbin/conserver", "-E", "-C", self.config, "-p", str(self.port), "-M", "127.0.0.1", "-P", "/dev/null")
+        self.spawn("/usr/sbin/conserver", *([] if self.tls else ["-E"]), "-C", self.config, "-p", str(self.port), "-M", "127.0.0.1", "-P", "/dev/null")
 
-    def client(self, name):
-        return ["/usr/bin/console", "-n", "-C", "/dev/null", "-E", "-M", "127.0.0.1", "-p", str(self.port), "-l",
-                pwd.getpwuid(os.getuid()).pw_name, name]
+    def client(self, name, look_on=False):
+        return ["/usr/bin/console", "-n", *(["-s"] if look_on else []), *self.client_options, "-M", "127.0.0.1", "-p",
+                str(self.port), "-l", pwd.getpwuid(os.getuid()).pw_name, name]
+
+    def make_certificates(self):
+        key, certificate = f"{self.folder}/key", f"{self.folder}/certificate"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=127.0.0.1"], check=True,
+                       capture_output=True)
+        with open(f"{self.folder}/credentials", "w") as file:
+            for path in (certificate, key):
+                with open(path) as part:
+                    file.write(part.read())
+        self.config_options = f"sslrequired yes; sslcredentials {self.folder}/credentials; sslcacertificatefile {certificate};"
+        config = self.write("consolerc", f"config * {{ sslenabled yes; sslcacertificatefile {certificate}; }}\n")
+        self.client_options = ["-C", config]
+
+
+class ConserverTls(Conserver):
+    title = "conserver, TLS"
+    tls = True
 
 
 class Conman(Product):
@@ -204,8 +227,8 @@ class Conman(Product):
     def start(self):
         self.spawn("/usr/sbin/conmand", "-F", "-c", self.config)
 
-    def client(self, name):
-        return ["/usr/bin/conman", "-Q", "-d", f"127.0.0.1:{self.port}", name]
+    def client(self, name, look_on=False):
+        return ["/usr/bin/conman", "-Q", *(["-m"] if look_on else []), "-d", f"127.0.0.1:{self.port}", name]
 
 
 def free_port():
