@@ -3,8 +3,6 @@
 // the peer said last (an alert with its reason) may still be unread.
 #include "common/tls/secure_stream.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -12,6 +10,7 @@
 
 #include "common/limits.h"
 #include "common/runtime/descriptor.h"
+#include "common/tls/tcp_socket.h"
 
 namespace oob {
 namespace {
@@ -19,29 +18,24 @@ namespace {
 // Unsent bytes beyond one pull can only be TLS's own answers (key updates) to a peer that does not read them.
 constexpr std::size_t kUnsentBytesMax = 2 * limits::tunnel_send_buffer_bytes + limits::read_buffer_bytes;
 
-void set_option(int fd, int level, int option, int value) { setsockopt(fd, level, option, &value, sizeof value); }
-
-// tcp(7), socket(7). Failing to set one makes a connection slower to notice or to answer, not wrong.
-void tune_tcp(int fd) {
-  int domain = 0;
-  socklen_t size = sizeof domain;
-  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || (domain != AF_INET && domain != AF_INET6)) return;
-  constexpr std::chrono::milliseconds kSilence = limits::tunnel_silence_max;
-  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(kSilence.count()));
-  set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, static_cast<int>(limits::tunnel_send_buffer_bytes));
-}
-
 }  // namespace
 
 struct SecureStream::State : std::enable_shared_from_this<State> {
-  State(Shard& s, int fd, std::optional<TlsEngine> e) : shard(s), descriptor(s, fd), engine(std::move(e)), goodbye(s) {}
+  State(Shard& s, int fd, std::optional<TlsEngine> e)
+      : shard(s), descriptor(s, fd), engine(std::move(e)), goodbye(s), paced(is_tcp(fd)), pace_timer(s) {
+    if (paced) tune_tcp(fd);
+  }
 
   enum class Phase { New, Greeting, Open, Closing, Gone };
   Shard& shard;
   Descriptor descriptor;
   std::optional<TlsEngine> engine;
   Timer goodbye;
+  const bool paced;  // TCP
+  SendPace pace;
+  Timer pace_timer;
+  std::uint64_t given_bytes = 0;  // to the socket
+  std::uint64_t read_at = 0;      // of those, when its queue was last seen empty
   Events events;
   Phase phase = Phase::New;
   Bytes unsent;  // plain streams only; under TLS it is the engine's output()
@@ -60,6 +54,7 @@ struct SecureStream::State : std::enable_shared_from_this<State> {
   void pump();
   bool write_queue();
   bool pull();
+  std::size_t room();
   void part(const std::string& why);
   void finish();
 };
@@ -135,6 +130,7 @@ bool SecureStream::State::write_queue() {
       return false;
     }
     bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(*n));
+    given_bytes += *n;
   }
   if (bytes.empty()) {
     if (phase == Phase::Closing) shutdown(descriptor.fd(), SHUT_WR);
@@ -152,7 +148,8 @@ bool SecureStream::State::write_queue() {
 
 bool SecureStream::State::pull() {
   std::array<std::byte, limits::tunnel_send_buffer_bytes> buffer;  // NOLINT: filled before it is read
-  const std::size_t n = events.fill ? events.fill(buffer) : 0;
+  const std::size_t most = paced ? room() : buffer.size();
+  const std::size_t n = events.fill && most > 0 ? events.fill(MutableBytes(buffer).first(most)) : 0;
   if (n == 0 || phase != Phase::Open) return false;
   const ByteView plain = ByteView(buffer).first(n);
   if (!engine) {
@@ -164,6 +161,22 @@ bool SecureStream::State::pull() {
     return false;
   }
   return true;
+}
+
+// How much may be pulled now. A little is never refused: keys and their echoes cost no look at the socket.
+std::size_t SecureStream::State::room() {
+  constexpr std::size_t kLittleBytes = 1024;
+  if (given_bytes - read_at < kLittleBytes) return kLittleBytes;
+  const auto reading = read_pace(descriptor.fd());
+  if (!reading) return limits::tunnel_send_buffer_bytes;
+  if (reading->queued_bytes == 0) read_at = given_bytes;
+  const std::size_t allowed = pace.allow(given_bytes, *reading, shard.clock().now());
+  if (allowed == 0 && !pace_timer.armed()) {
+    pace_timer.once(pace.wait(), [self = weak_from_this()] {
+      if (const auto state = self.lock()) state->pump();
+    });
+  }
+  return std::min(allowed, limits::tunnel_send_buffer_bytes);
 }
 
 // The rest of a connection that is being closed: send what there is, then wait for the peer's end.
@@ -181,18 +194,18 @@ void SecureStream::State::finish() {
   if (is_dead()) return;
   phase = Phase::Gone;
   goodbye.cancel();
+  pace_timer.cancel();
   descriptor.close();
   if (events.closed) events.closed(reason);
 }
 
 SecureStream::SecureStream(Shard& shard, int fd, std::optional<TlsEngine> engine)
-    : state_(std::make_shared<State>(shard, fd, std::move(engine))) {
-  tune_tcp(fd);
-}
+    : state_(std::make_shared<State>(shard, fd, std::move(engine))) {}
 
 SecureStream::~SecureStream() {
   state_->phase = State::Phase::Gone;
   state_->goodbye.cancel();
+  state_->pace_timer.cancel();
   state_->descriptor.close();
 }
 

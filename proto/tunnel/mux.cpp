@@ -55,6 +55,7 @@ struct Mux::State {
   std::unordered_map<StreamId, std::unique_ptr<Stream>> streams;
   StreamId granted = 0;  // whose turn it is
   std::size_t granted_bytes = 0;
+  std::size_t frame_bytes_now = limits::tunnel_frame_bytes;  // less where little may be sent at once: a slow link
   ByteView pending;       // framed by nghttp2, not yet taken by fill(); valid until it is asked for more
   std::string complaint;  // what nghttp2 last had against the peer
   std::string broken;     // a callback found the connection unusable
@@ -85,9 +86,9 @@ struct Mux::State {
   static State& of(void* user) { return *static_cast<State*>(user); }
 
   static ssize_t frame_bytes(nghttp2_session*, std::uint8_t, std::int32_t, std::int32_t session_window,
-                             std::int32_t stream_window, std::uint32_t frame_max, void*) {
-    return std::min({std::int64_t(limits::tunnel_frame_bytes), std::int64_t(session_window),
-                     std::int64_t(stream_window), std::int64_t(frame_max)});
+                             std::int32_t stream_window, std::uint32_t frame_max, void* user) {
+    return std::min({std::int64_t(of(user).frame_bytes_now), std::int64_t(session_window), std::int64_t(stream_window),
+                     std::int64_t(frame_max)});
   }
 
   static ssize_t read_data(nghttp2_session*, std::int32_t id, std::uint8_t* into, std::size_t length,
@@ -357,6 +358,7 @@ Result<> Mux::receive(ByteView bytes) {
 
 Result<std::size_t> Mux::fill(MutableBytes into) {
   State& s = *state_;
+  s.frame_bytes_now = std::clamp(into.size(), 2 * kStreamFillBytesMin, limits::tunnel_frame_bytes);
   std::size_t filled = 0;
   while (filled < into.size()) {
     if (s.pending.empty()) {

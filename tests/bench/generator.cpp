@@ -1,5 +1,5 @@
 // The consoles of a benchmark: TCP ports on loopback that say what they are told to say, and echo what they are sent.
-// One thread, one epoll. usage: bench_generator COUNT; orders come on standard input, one a line:
+// One thread, one epoll. usage: bench_generator COUNT [ADDRESS]; orders come on standard input, one a line:
 //   idle            every console says 64 KB
 //   load BYTES RATE numbered 80-byte lines over all consoles in turn, BYTES in all at RATE bytes/s (0: as fast as
 //   taken)
@@ -47,9 +47,9 @@ struct Port {
 
 class Generator {
  public:
-  explicit Generator(std::size_t count) : ports_(count), began_(Clock::now()) {
+  Generator(std::size_t count, const std::string& address) : ports_(count), began_(Clock::now()) {
     epoll_ = epoll_create1(0);
-    listen_all();
+    listen_all(address);
     watch(0, EPOLLIN, kOrders, EPOLL_CTL_ADD);
   }
 
@@ -94,8 +94,8 @@ class Generator {
     return true;
   }
 
-  void listen_all() {
-    std::string address;
+  void listen_all(std::string address) {
+    if (!address.empty() && !try_address(address)) die("listen");
     for (int i = 0; i < 50 && address.empty(); ++i) {
       const unsigned pid = static_cast<unsigned>(getpid()) + static_cast<unsigned>(i) * 7919;
       const auto candidate = "127." + std::to_string(64 + pid % 128) + "." + std::to_string(pid / 128 % 256) + ".1";
@@ -234,9 +234,9 @@ class Generator {
       char line[kLineBytes + 1];
       const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count();
       ++port.number;
-      const int n =
-          stamped_ ? std::snprintf(line, sizeof line, "@%019lld ", static_cast<long long>(now))
-                   : std::snprintf(line, sizeof line, "c%04zu %012llu ", index, static_cast<unsigned long long>(port.number));
+      const int n = stamped_ ? std::snprintf(line, sizeof line, "@%019lld ", static_cast<long long>(now))
+                             : std::snprintf(line, sizeof line, "c%04zu %012llu ", index,
+                                             static_cast<unsigned long long>(port.number));
       std::memset(line + n, '.', static_cast<std::size_t>(kLineBytes - 2 - n));
       std::memcpy(line + kLineBytes - 2, "\r\n", 2);
       text.append(line, kLineBytes);
@@ -257,14 +257,14 @@ class Generator {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const long count = argc == 2 ? std::atol(argv[1]) : 0;
+  const long count = argc == 2 || argc == 3 ? std::atol(argv[1]) : 0;
   if (count < 1 || count > 20000) {
-    std::fputs("usage: bench_generator COUNT (1 .. 20000)\n", stderr);
+    std::fputs("usage: bench_generator COUNT (1 .. 20000) [ADDRESS]\n", stderr);
     return 2;
   }
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
-  Generator(static_cast<std::size_t>(count)).run();
+  Generator(static_cast<std::size_t>(count), argc == 3 ? argv[2] : "").run();
 }

@@ -1,93 +1,86 @@
-"""A bad link between two rooms: all that crosses it, in any connection, shares one queue with a rate and a delay in each
-direction, as behind one router. usage: link.py BITS_PER_SECOND DELAY_MS TARGET_ADDRESS TARGET_PORT COUNT: listens on
-COUNT ports (the first is printed; they follow each other) and relays each to TARGET_PORT + its index."""
+"""A bad link between two rooms: two network namespaces, each with a tun device, and between them a rate, a delay and a
+router's queue for packets, the same in both directions. usage: link.py NAME BITS_PER_SECOND DELAY_MS: makes the
+namespaces NAME-site (10.77.0.2) and NAME-centre (10.77.0.1), prints `ready`, and removes them at the end of its standard
+input. Needs root. (netem would do this better; not every kernel has it.)"""
 import collections
-import selectors
-import socket
+import ctypes
+import fcntl
+import os
+import select
+import struct
+import subprocess
 import sys
 import time
 
-QUEUE_BYTES_MAX = 64 * 1024  # what a router holds; then senders wait
-PIECE_BYTES = 1400
+QUEUE_BYTES_MAX = 64 * 1024  # half a second at 1 Mbit/s; then packets are dropped, as routers do
+TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 1, 0x1000
+CLONE_NEWNET = 0x40000000
+ADDRESSES = {"site": "10.77.0.2", "centre": "10.77.0.1"}
+
+
+def run(*argv):
+    subprocess.run(argv, check=True)
+
+
+def make_end(name, room):
+    """A namespace with loopback and a tun device; the tun's descriptor."""
+    space = f"{name}-{room}"
+    run("ip", "netns", "add", space)
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{space}", os.O_RDONLY)
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.setns(there, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+    tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", b"wan", IFF_TUN | IFF_NO_PI))
+    assert libc.setns(home, CLONE_NEWNET) == 0
+    other = ADDRESSES["centre" if room == "site" else "site"]
+    for command in ("ip link set lo up", f"ip addr add {ADDRESSES[room]} peer {other} dev wan", "ip link set dev wan up"):
+        run("ip", "netns", "exec", space, *command.split())
+    return tun
 
 
 class Direction:
-    """One queue for all connections: pieces leave it at the rate and arrive after the delay."""
-
-    def __init__(self, bits_per_second, delay_ms):
+    def __init__(self, source, sink, bits_per_second, delay_ms):
+        self.source, self.sink = source, sink
         self.bytes_per_s, self.delay_s = bits_per_second / 8, delay_ms / 1000
-        self.pieces = collections.deque()  # (arrives at, sink, bytes)
-        self.free_at, self.waiting = 0.0, 0
+        self.packets = collections.deque()  # (arrives at, packet)
+        self.free_at = 0.0
 
-    def full(self, now):
-        return (self.free_at - now) * self.bytes_per_s > QUEUE_BYTES_MAX
-
-    def put(self, sink, data, now):
-        self.free_at = max(self.free_at, now) + len(data) / self.bytes_per_s
-        self.pieces.append((self.free_at + self.delay_s, sink, data))
+    def take(self, now):
+        while True:
+            try:
+                packet = os.read(self.source, 65536)
+            except BlockingIOError:
+                return
+            if (self.free_at - now) * self.bytes_per_s > QUEUE_BYTES_MAX:
+                continue  # dropped
+            self.free_at = max(self.free_at, now) + len(packet) / self.bytes_per_s
+            self.packets.append((self.free_at + self.delay_s, packet))
 
     def deliver(self, now):
-        while self.pieces and self.pieces[0][0] <= now:
-            _, sink, data = self.pieces.popleft()
-            try:
-                sink.setblocking(True)
-                sink.sendall(data) if data else sink.shutdown(socket.SHUT_WR)
-                sink.setblocking(False)
-            except OSError:
-                pass  # it has gone
-
-
-def listen(count):
-    while True:
-        listeners = [socket.create_server(("127.0.0.1", 0))]
-        first = listeners[0].getsockname()[1]
-        try:
-            listeners += [socket.create_server(("127.0.0.1", first + index)) for index in range(1, count)]
-            return first, listeners
-        except OSError:
-            for listener in listeners:
-                listener.close()
+        while self.packets and self.packets[0][0] <= now:
+            os.write(self.sink, self.packets.popleft()[1])
 
 
 def main():
-    rate, delay_ms, address, port, count = (sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
-    there, back = Direction(float(rate), float(delay_ms)), Direction(float(rate), float(delay_ms))
-    first, listeners = listen(count)
-    print(first, flush=True)
-    ready = selectors.DefaultSelector()
-    for index, listener in enumerate(listeners):
-        ready.register(listener, selectors.EVENT_READ, ("door", index))
-    ends = {}  # socket -> (its peer, the direction it sends in)
-    while True:
-        now = time.monotonic()
-        for way in (there, back):
-            way.deliver(now)
-        due = [way.pieces[0][0] - now for way in (there, back) if way.pieces]
-        full = {way for way in (there, back) if way.full(now)}
-        wait = max(0.0, min(due + [0.005 if full else 1.0]))
-        for key, _ in ready.select(wait):
-            if key.data and key.data[0] == "door":
-                here, _ = key.fileobj.accept()
-                far = socket.create_connection((address, port + key.data[1]))
-                for end, other, way in ((here, far, there), (far, here, back)):
-                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
-                    ends[end] = (other, way)
-                    ready.register(end, selectors.EVENT_READ, None)
-                continue
-            other, way = ends[key.fileobj]
+    name, rate, delay_ms = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
+    try:
+        site, centre = make_end(name, "site"), make_end(name, "centre")
+        ways = [Direction(site, centre, rate, delay_ms), Direction(centre, site, rate, delay_ms)]
+        print("ready", flush=True)
+        while True:
+            due = [way.packets[0][0] for way in ways if way.packets]
+            wait = max(0.0, min(due) - time.monotonic()) if due else 1.0
+            ready, _, _ = select.select([site, centre, sys.stdin], [], [], wait)
+            if sys.stdin in ready:
+                return
             now = time.monotonic()
-            if way.full(now):
-                continue
-            try:
-                data = key.fileobj.recv(PIECE_BYTES)
-            except OSError:
-                data = b""
-            way.put(other, data, now)
-            if not data:
-                ready.unregister(key.fileobj)
-        if full:
-            time.sleep(0.002)
+            for way in ways:
+                way.take(now)
+                way.deliver(now)
+    finally:
+        for room in ADDRESSES:
+            subprocess.run(["ip", "netns", "del", f"{name}-{room}"], check=False, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

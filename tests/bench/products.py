@@ -25,6 +25,8 @@ def names_of(count):
 
 class Product:
     title = ""
+    prefixes = {"site": [], "centre": []}  # what starts a program in the room of the consoles, and of the server
+    centre = "127.0.0.1"
 
     def __init__(self, address, first_port, count):
         self.folder = tempfile.mkdtemp(prefix="oobb.", dir="/dev/shm")
@@ -38,9 +40,9 @@ class Product:
             file.write(text)
         return f"{self.folder}/{name}"
 
-    def spawn(self, *argv, ready=None):
+    def spawn(self, *argv, ready=None, room="centre"):
         log = open(f"{self.folder}/{os.path.basename(argv[0])}.{len(self.roots)}.out", "w+")
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+        process = subprocess.Popen([*self.prefixes[room], *argv], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                                    start_new_session=True)
         self.roots.append(process)
         deadline = time.monotonic() + 30
@@ -120,7 +122,6 @@ class Product:
 
 class Outband(Product):
     agent = "rack1"  # over mutual TLS
-    through = None  # the port of a link to the agents' port
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -131,28 +132,28 @@ class Outband(Product):
     def prepare(self):
         """Everything that is done once in a server's life: the CA, the enrolment. Not timed."""
         self.config = self.write("oobd.toml", f'state = "{self.folder}/state"\ninventory = "{self.folder}/inventory.d"\n'
-                                 f'socket = "{self.socket}"\n[agents]\nlisten = "127.0.0.1:{self.port}"\n'
+                                 f'socket = "{self.socket}"\n[agents]\nlisten = "{self.centre}:{self.port}"\n'
                                  f'socket = "{self.folder}/a"\n[log]\nfolder = "{self.folder}/log"\n')
-        server = f"unix:{self.folder}/a" if self.agent == "local" else f"127.0.0.1:{self.through or self.port}"
+        server = f"unix:{self.folder}/a" if self.agent == "local" else f"{self.centre}:{self.port}"
         self.agent_config = self.write("agent.toml", f'name = "{self.agent}"\nserver = "{server}"\n'
                                        f'state = "{self.folder}/agent"\nrings = "{self.folder}/rings"\n'
-                                       f'[allow]\ntcp = ["127.0.0.0/8:*"]\n')
+                                       f'[allow]\ntcp = ["127.0.0.0/8:*", "10.77.0.0/16:*"]\n')
         agents = f"[agent.{self.agent}]\n" if self.agent != "local" else ""
         self.write("inventory.d/bench.toml", agents + "".join(
-            f'[console.{name}]\nline = "tcp"\nagent = "{self.agent}"\naddress = "{self.address}:{self.first_port + index}"\n'
+            f'[console.{name}]\nline = "tcp"\nagent = "{self.agent}"\naddress = "{self.address}:{self.first_port + index}"\ninsecure = true\n'
             for index, name in enumerate(self.names)))
         if self.agent != "local":
             self.spawn(f"{BIN}/oobd", "--foreground", "--config", self.config, ready="server: ready")
             token = subprocess.run([f"{BIN}/oob", "agent", "enroll", self.agent], capture_output=True, text=True, check=True,
                                    env={**os.environ, "OOB_SOCKET": self.socket}).stdout
-            subprocess.run([f"{BIN}/oob-agent", "join", "--server", f"127.0.0.1:{self.port}", "--state",
+            subprocess.run([*self.prefixes["site"], f"{BIN}/oob-agent", "join", "--server", f"{self.centre}:{self.port}", "--state",
                             f"{self.folder}/agent"], input=token, text=True, check=True, capture_output=True)
             self.roots[0].terminate()
             self.roots.pop().wait(20)
 
     def start(self):
         self.spawn(f"{BIN}/oobd", "--foreground", "--config", self.config)
-        self.spawn(f"{BIN}/oob-agent", "run", "--foreground", "--config", self.agent_config)
+        self.spawn(f"{BIN}/oob-agent", "run", "--foreground", "--config", self.agent_config, room="site")
 
     def client(self, name, look_on=False):
         os.environ["OOB_SOCKET"] = self.socket

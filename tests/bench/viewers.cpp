@@ -1,9 +1,9 @@
-// Measures what people who look on get: runs N clients, each on a pty of its own, and looks for time stamps in what they
-// show. usage: bench_viewers N STOPPED BYTES SECONDS CLIENT [ARGUMENT...]
-// The first STOPPED of them are never read from. It says `ready` once each of the others has shown something (before, on
-// standard input nothing is read), then reads until each of the others has shown BYTES more, or SECONDS have passed, and
-// prints `bytes B p50 US p99 US short N`: all that was shown, how old lines with a stamp `@NANOSECONDS ` (CLOCK_MONOTONIC)
-// were when they were shown, and how many clients have shown less than BYTES.
+// Measures what people who look on get: runs N clients, each on a pty of its own, and looks for time stamps in what
+// they show. usage: bench_viewers N STOPPED BYTES SECONDS CLIENT [ARGUMENT...] The first STOPPED of them are never read
+// from. It says `ready` once each of the others has shown something (before, on standard input nothing is read), then
+// reads until each of the others has shown BYTES more, or SECONDS have passed, and prints `bytes B p50 US p99 US short
+// N`: all that was shown, how old lines with a stamp `@NANOSECONDS ` (CLOCK_MONOTONIC) were when they were shown, and
+// how many clients have shown less than BYTES.
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
@@ -59,9 +59,9 @@ class Viewers {
     const std::int64_t until = now_ns() + static_cast<std::int64_t>(seconds * 1e9);
     std::vector<epoll_event> events(256);
     while (true) {
-      const auto missing = static_cast<std::size_t>(std::count_if(
-          viewers_.begin() + static_cast<std::ptrdiff_t>(stopped_), viewers_.end(),
-          [bytes](const Viewer& viewer) { return viewer.shown < bytes; }));
+      const auto missing = static_cast<std::size_t>(
+          std::count_if(viewers_.begin() + static_cast<std::ptrdiff_t>(stopped_), viewers_.end(),
+                        [bytes](const Viewer& viewer) { return viewer.shown < bytes; }));
       const std::int64_t left_ms = (until - now_ns()) / 1'000'000;
       if (missing == 0 || left_ms <= 0) return missing;
       const int n = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), static_cast<int>(left_ms));
@@ -136,7 +136,8 @@ int main(int argc, char** argv) {
     std::fputs("usage: bench_viewers N STOPPED BYTES SECONDS CLIENT [ARGUMENT...]\n", stderr);
     return 2;
   }
-  const auto count = static_cast<std::size_t>(std::atol(argv[1])), stopped = static_cast<std::size_t>(std::atol(argv[2]));
+  const auto count = static_cast<std::size_t>(std::atol(argv[1])),
+             stopped = static_cast<std::size_t>(std::atol(argv[2]));
   Viewers viewers(count, stopped, argv + 5);
   if (const auto missing = viewers.read_until(1, kStartMax_s); missing > 0) {
     std::fprintf(stderr, "bench_viewers: %zu clients showed nothing\n", missing);
