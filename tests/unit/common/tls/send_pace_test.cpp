@@ -8,7 +8,8 @@
 namespace oob {
 namespace {
 
-// A sender that always has more, before a link: bytes are acknowledged after the round trip, at most at the link's rate.
+// A sender that always has more, before a link: bytes are acknowledged after the round trip, at most at the link's
+// rate.
 struct Path {
   double bytes_per_s;
   Duration round_trip;
