@@ -53,7 +53,7 @@ Result<> Agent::start() {
   auto link = ServerLink::make(shard_, config_, *this);
   if (!link) return tl::unexpected(link.error());
   rest_.every(limits::line_rest_every, [this] {
-    for (auto& [name, line] : lines_) line.host->rest_if_silent();
+    for (auto& [name, line] : lines_) line.host->rest();
   });
   link_ = std::move(*link);
   link_->start();

@@ -157,12 +157,12 @@ void LineHost::server_here(bool here) {
 
 void LineHost::acknowledged(std::uint64_t incarnation, std::uint64_t offset, std::uint64_t event) {
   store_->release(incarnation, offset, event);
-  store_->trim();
   throttle();
 }
 
-void LineHost::rest_if_silent() {
-  if (std::exchange(end_at_last_rest_, store_->end()) == store_->end()) store_->trim(true);
+void LineHost::rest() {
+  // Not at each acknowledgement: a line that floods would give pages back and fault them in again all the time.
+  store_->trim(std::exchange(end_at_last_rest_, store_->end()) == store_->end());
 }
 
 void LineHost::throttle() {

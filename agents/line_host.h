@@ -57,8 +57,8 @@ class LineHost final : private LineEvents {
   // Whether someone takes what the line says. If not, the line is read on and the oldest is overwritten; if so, a line
   // that says more than is taken is not read for a while, and the kernel's flow control acts.
   void server_here(bool here);
-  // To be called now and then: a line that has said nothing since the last time gives its memory back.
-  void rest_if_silent();
+  // To be called now and then: gives back memory that the line does not need, all of it if it has said nothing since.
+  void rest();
   // oobd has logged everything before this.
   void acknowledged(std::uint64_t incarnation, std::uint64_t offset, std::uint64_t event);
 
