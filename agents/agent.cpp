@@ -71,7 +71,9 @@ void Agent::assigned(const wire::Assignment& assignment) {
   apply(assignment);
   link_->send_taken(assignment.revision());
   for (const auto& [name, line] : lines_) {
-    if (!line.leaving) link_->send_state(state_of(name, line));
+    if (line.leaving) continue;
+    link_->send_state(state_of(name, line));
+    send_facts(line);
   }
   for (const auto& [name, state] : broken_) link_->send_state(state);
 }
@@ -165,6 +167,23 @@ void Agent::line_changed(LineHost& line) {
   if (linked_ && found != lines_.end() && found->second.host && !found->second.leaving) {
     link_->send_state(state_of(found->first, found->second));
   }
+}
+
+void Agent::line_told_facts(LineHost& line) {
+  const auto found = lines_.find(line.config().name);
+  if (linked_ && found != lines_.end() && found->second.host && !found->second.leaving) send_facts(found->second);
+}
+
+void Agent::send_facts(const HostedLine& line) {
+  const LineFacts& facts = line.host->state().facts;
+  if (facts.empty()) return;
+  wire::LineFacts message;
+  message.set_id(line.id);
+  for (const auto& [key, value] : facts) {
+    wire::LineFact& fact = *message.add_facts();
+    fact.set_key(key), fact.set_value(value);
+  }
+  link_->send_facts(message);
 }
 
 void Agent::line_has_output(LineHost& line) {

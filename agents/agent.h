@@ -31,6 +31,7 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   // LineHostEvents
   void line_changed(LineHost& line) override;
   void line_has_output(LineHost& line) override;
+  void line_told_facts(LineHost& line) override;
   void line_input_done(LineHost& line, const InputQueue::Fate& fate) override;
   // ServerLinkEvents
   void link_up() override;
@@ -44,6 +45,7 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   void apply(const wire::Assignment& assignment);
   void leave(const std::string& name, HostedLine& line);
   void gone_if_drained(const std::string& name, bool at_any_cost);
+  void send_facts(const HostedLine& line);
   wire::LineState state_of(const std::string& name, const HostedLine& line) const;
   HostedLine* find(std::uint32_t id);
 

@@ -27,6 +27,8 @@ wire::LineEvent::Kind wire_kind(RingRecord::Kind kind) {
       return wire::LineEvent::UNKNOWN;
     case RingRecord::Kind::Break:
       return wire::LineEvent::BREAK;
+    case RingRecord::Kind::Note:
+      return wire::LineEvent::NOTE;
     case RingRecord::Kind::Data:
       break;
   }

@@ -1,6 +1,8 @@
 // See line_host.h.
 #include "agents/line_host.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -24,6 +26,7 @@ LineHost::LineHost(Shard& shard, LineConfig config, std::unique_ptr<LineStore> s
              [this](const InputQueue::Fate& fate) { events_.line_input_done(*this, fate); }),
       retry_(shard),
       input_deadline_(shard),
+      facts_told_(shard),
       backoff_(limits::reconnect_delay_min, limits::reconnect_delay_max) {}
 
 LineHost::~LineHost() = default;
@@ -42,12 +45,14 @@ void LineHost::reconfigure(LineConfig config) {
 void LineHost::stop(const std::string& why) {
   stopped_ = true;
   retry_.cancel();
+  device_.reset();
   close_driver();
   set_state(false, why, 0);
 }
 
 void LineHost::attempt() {
   retry_.cancel();
+  device_.reset();
   stopped_ = false;
   if (const auto permitted = policy_.permits(config_); !permitted) return line_down(permitted.error().message);
   const LineKind* kind = find_line_kind(config_.kind);
@@ -68,6 +73,9 @@ void LineHost::close_driver() {
 void LineHost::line_up(std::string detail, int pid) {
   up_since_ = shard_.clock().now();
   last_logged_.clear();
+  if (const LineKind* kind = find_line_kind(config_.kind); std::exchange(was_up_, true) && kind && kind->speaks_on) {
+    line_lost("said while the line was down");
+  }
   set_state(true, detail, pid);
 }
 
@@ -87,10 +95,46 @@ void LineHost::line_down(std::string reason) {
   if (state_.up && shard_.clock().now() - up_since_ >= kSoundAfter) backoff_.reset();
   set_state(false, reason, 0);
   retry_.once(backoff_.next(), [this] { attempt(); });
+  await_device();
+}
+
+// Not after each event: a device whose name comes before its rights is a few tries late at most.
+void LineHost::await_device() {
+  const LineKind* kind = find_line_kind(config_.kind);
+  if (kind == nullptr || kind->awaits.empty()) return;
+  const auto path = config_.settings.find(std::string(kind->awaits));
+  if (path == config_.settings.end()) return;
+  device_ = std::make_unique<PathWatch>(shard_, path->second, [this, path = path->second] {
+    if (::access(path.c_str(), F_OK) != 0) return;
+    const auto watch = std::move(device_);  // it is calling us
+    attempt();
+  });
+}
+
+void LineHost::line_note(std::string text) {
+  store_->append_event(RingRecord::Kind::Note, text, wall_ms(shard_.clock().wall()));
+  events_.line_has_output(*this);
+}
+
+void LineHost::line_lost(std::string why) {
+  store_->append_event(RingRecord::Kind::Unknown, why, wall_ms(shard_.clock().wall()));
+  events_.line_has_output(*this);
+}
+
+void LineHost::line_facts(LineFacts facts) {
+  state_.facts = std::move(facts);
+  facts_wait_ = true;
+  if (!facts_told_.armed()) tell_facts();
+}
+
+void LineHost::tell_facts() {
+  if (!std::exchange(facts_wait_, false) || !state_.up) return;
+  facts_told_.once(limits::line_facts_every, [this] { tell_facts(); });
+  events_.line_told_facts(*this);
 }
 
 void LineHost::set_state(bool up, const std::string& detail, int pid) {
-  state_ = {up, detail, wall_ms(shard_.clock().wall()), pid};
+  state_ = {up, detail, wall_ms(shard_.clock().wall()), pid, {}};
   if (!up) {
     input_.refuse_all(why_down());
     input_deadline_.cancel();
@@ -129,11 +173,14 @@ void LineHost::send_break(std::uint64_t session, std::uint64_t sequence, Duratio
   if (!input_.is_new(session, sequence)) return;
   InputQueue::Fate fate{session, sequence, 0, state_.up ? "" : why_down()};
   if (state_.up) {
-    if (const auto sent = driver_->send_break(duration); !sent)
+    // What was typed before it and waits must not come behind it: it might be taken for a command then.
+    if (const auto sent = driver_->send_break(duration); !sent) {
       fate.refused = sent.error().message;
-    else
-      store_->append_event(RingRecord::Kind::Break, std::to_string(duration.count()) + " ms",
+    } else {
+      input_.refuse_all("a break was sent before the device took it");
+      store_->append_event(RingRecord::Kind::Break, std::to_string(sent->count()) + " ms",
                            wall_ms(shard_.clock().wall()));
+    }
     events_.line_has_output(*this);
   }
   events_.line_input_done(*this, fate);
@@ -166,8 +213,9 @@ void LineHost::rest() {
 }
 
 void LineHost::throttle() {
-  const bool read = !(server_here_ && store_->nearly_full());
-  if (read == reading_ || !driver_) return;
+  if (!driver_) return;
+  const bool read = !(server_here_ && store_->nearly_full() && driver_->can_wait());
+  if (read == reading_) return;
   reading_ = read;
   driver_->set_reading(read);
 }

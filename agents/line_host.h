@@ -11,6 +11,7 @@
 #include "agents/lines/line.h"
 #include "agents/policy.h"
 #include "common/backoff.h"
+#include "common/runtime/path_watch.h"
 #include "common/runtime/shard.h"
 
 namespace oob {
@@ -23,6 +24,7 @@ class LineHostEvents {
   virtual ~LineHostEvents() = default;
   virtual void line_changed(LineHost& line) = 0;     // its state
   virtual void line_has_output(LineHost& line) = 0;  // the store has more to read
+  virtual void line_told_facts(LineHost& line) = 0;  // once a second at most
   virtual void line_input_done(LineHost& line, const InputQueue::Fate& fate) = 0;
 };
 
@@ -33,6 +35,7 @@ class LineHost final : private LineEvents {
     std::string detail = "not started yet";  // what it is connected to, or why it is down
     std::int64_t since_wall_ms = 0;
     int pid = 0;
+    LineFacts facts;  // while up
   };
 
   LineHost(Shard& shard, LineConfig config, std::unique_ptr<LineStore> store, const Policy& policy,
@@ -67,11 +70,16 @@ class LineHost final : private LineEvents {
   void line_output(ByteView bytes) override;
   void line_writable() override;
   void line_down(std::string reason) override;
+  void line_note(std::string text) override;
+  void line_lost(std::string why) override;
+  void line_facts(LineFacts facts) override;
 
   void attempt();
   void close_driver();
   void set_state(bool up, const std::string& detail, int pid);
   void throttle();
+  void await_device();
+  void tell_facts();
   void arm_input_deadline();
   std::string why_down() const;
 
@@ -83,12 +91,15 @@ class LineHost final : private LineEvents {
   std::unique_ptr<Line> driver_;
   InputQueue input_;
   State state_;
-  Timer retry_, input_deadline_;
+  Timer retry_, input_deadline_, facts_told_;
+  bool facts_wait_ = false;            // for facts_told_
+  std::unique_ptr<PathWatch> device_;  // while the line is down for lack of it
   Backoff backoff_;
   SteadyTime up_since_{};
   bool stopped_ = false;  // by an order, or for good
   bool server_here_ = false;
   bool reading_ = true;
+  bool was_up_ = false;  // since we began
   std::uint64_t end_at_last_rest_ = 0;
   std::string last_logged_;  // last "down" that stands in the store: a storm of the same is told once
 };

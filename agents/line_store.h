@@ -26,7 +26,7 @@ class LineStore {
   std::uint64_t end() const { return ring_.end(); }
 
   void append(ByteView data, std::int64_t wall_ms) { ring_.append(data, wall_ms); }
-  // Up, Down, Unknown, Break. A Lost record is made by reading, where bytes are missing.
+  // Up, Down, Unknown, Break, Note. A Lost record is made by reading, where bytes are missing.
   void append_event(RingRecord::Kind kind, std::string_view text, std::int64_t wall_ms) {
     ring_.append_event(kind, text, wall_ms);
   }

@@ -58,6 +58,12 @@ bool has_dot_parts(std::string_view path) {
   return closed.find("/../") != std::string::npos || closed.find("/./") != std::string::npos;
 }
 
+bool matches_one(const std::vector<std::string>& patterns, const std::string& path) {
+  return !has_dot_parts(path) && std::ranges::any_of(patterns, [&](const std::string& pattern) {
+    return fnmatch(pattern.c_str(), path.c_str(), FNM_PATHNAME | FNM_PERIOD | FNM_NOESCAPE) == 0;
+  });
+}
+
 // What would permit the line, as it is to be written in [allow].
 std::string remedy(const LineConfig& line) {
   if (line.kind == "exec") {
@@ -66,6 +72,7 @@ std::string remedy(const LineConfig& line) {
   }
   if (line.kind == "tcp") return "tcp = [" + in_quotes(setting(line, "address")) + "]";
   if (line.kind == "unix") return "unix = [" + in_quotes(setting(line, "path")) + "]";
+  if (line.kind == "serial") return "serial = [" + in_quotes(setting(line, "device")) + "]";
   return "test = true";
 }
 
@@ -140,11 +147,11 @@ void Policy::read_destinations(TableReader& allow) {
   }
 }
 
-void Policy::read_sockets(TableReader& allow) {
-  for (const auto& path : allow.texts("unix").value_or(std::vector<std::string>())) {
+void Policy::read_paths(TableReader& allow, const char* key, const char* what, std::vector<std::string>& to) {
+  for (const auto& path : allow.texts(key).value_or(std::vector<std::string>())) {
     path.starts_with('/')
-        ? unix_.push_back(path)
-        : allow.error("unix", in_quotes(path) + " is no absolute path of a socket (* and ? are allowed)");
+        ? to.push_back(path)
+        : allow.error(key, in_quotes(path) + " is no absolute path of " + what + " (* and ? are allowed)");
   }
 }
 
@@ -152,7 +159,8 @@ Policy Policy::read(TableReader& allow, Diagnostics& to) {
   Policy out;
   out.read_programs(allow, to);
   out.read_destinations(allow);
-  out.read_sockets(allow);
+  out.read_paths(allow, "unix", "a socket", out.unix_);
+  out.read_paths(allow, "serial", "a serial port", out.serial_);
   out.test_ = allow.boolean("test").value_or(true);
   allow.finish();
   return out;
@@ -173,17 +181,11 @@ bool Policy::permits_destination(const LineConfig& line) const {
   return to && std::ranges::any_of(tcp_, [&](const Destination& d) { return d.matches(to->host, to->port); });
 }
 
-bool Policy::permits_socket(const LineConfig& line) const {
-  const std::string path = setting(line, "path");
-  return !has_dot_parts(path) && std::ranges::any_of(unix_, [&](const std::string& pattern) {
-    return fnmatch(pattern.c_str(), path.c_str(), FNM_PATHNAME | FNM_PERIOD | FNM_NOESCAPE) == 0;
-  });
-}
-
 Result<> Policy::permits(const LineConfig& line) const {
-  const bool permitted = (line.kind == "exec" && permits_program(line)) ||
-                         (line.kind == "tcp" && permits_destination(line)) ||
-                         (line.kind == "unix" && permits_socket(line)) || (line.kind == "test" && test_);
+  const bool permitted =
+      (line.kind == "exec" && permits_program(line)) || (line.kind == "tcp" && permits_destination(line)) ||
+      (line.kind == "unix" && matches_one(unix_, setting(line, "path"))) ||
+      (line.kind == "serial" && matches_one(serial_, setting(line, "device"))) || (line.kind == "test" && test_);
   if (permitted) return {};
   if (!find_line_kind(line.kind)) {
     return fail(ErrorCode::Denied, "this agent knows no line of kind " + in_quotes(line.kind) + "; update it");

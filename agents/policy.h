@@ -38,14 +38,13 @@ class Policy {
   };
   void read_programs(TableReader& allow, Diagnostics& to);
   void read_destinations(TableReader& allow);
-  void read_sockets(TableReader& allow);
+  void read_paths(TableReader& allow, const char* key, const char* what, std::vector<std::string>& to);
   bool permits_program(const LineConfig& line) const;
   bool permits_destination(const LineConfig& line) const;
-  bool permits_socket(const LineConfig& line) const;
 
   std::vector<AllowedProgram> programs_;
   std::vector<Destination> tcp_;
-  std::vector<std::string> unix_;
+  std::vector<std::string> unix_, serial_;  // patterns of paths
   bool test_ = true;
 };
 

@@ -173,7 +173,7 @@ bool Ring::Mapping::take_over() {
   while (position < state.head) {
     if (to_wrap(position) < sizeof(RecordHead) || state.head - position < sizeof(RecordHead)) return false;
     const RecordHead record = record_head(position);
-    if (record.kind < 1 || record.kind > std::uint8_t(RingRecord::Kind::Break) || record.sequence != sequence ||
+    if (record.kind < 1 || record.kind > std::uint8_t(RingRecord::Kind::Note) || record.sequence != sequence ||
         record.offset < offset || record.bytes > capacity ||
         padded(record.bytes) > std::min<std::uint64_t>(to_wrap(position), state.head - position)) {
       return false;

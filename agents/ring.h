@@ -16,7 +16,7 @@
 namespace oob {
 
 struct RingRecord {
-  enum class Kind : std::uint8_t { Data = 1, Up, Down, Lost, Unknown, Break };  // as wire::LineEvent::Kind
+  enum class Kind : std::uint8_t { Data = 1, Up, Down, Lost, Unknown, Break, Note };  // as wire::LineEvent::Kind
   Kind kind = Kind::Data;
   std::uint64_t offset = 0;  // of the first byte; of an event: of the byte that follows it; Lost: of the first lost one
   std::int64_t wall_ms = 0;

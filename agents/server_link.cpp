@@ -156,6 +156,12 @@ void ServerLink::send_state(const wire::LineState& state) {
   send(message);
 }
 
+void ServerLink::send_facts(const wire::LineFacts& facts) {
+  wire::FromAgent message;
+  *message.mutable_facts() = facts;
+  send(message);
+}
+
 Result<> ServerLink::stream_message(ByteView bytes) {
   wire::ToAgent message;
   if (!message.ParseFromArray(bytes.data(), int(bytes.size()))) return fail(ErrorCode::Usage, "malformed ToAgent");

@@ -15,6 +15,7 @@
 namespace oob::wire {
 class Assignment;
 class FromAgent;
+class LineFacts;
 class LineOrder;
 class LineState;
 class LogAck;
@@ -43,6 +44,7 @@ class ServerLink final : private StreamOwner {
   void start();
   void send_taken(std::uint64_t revision);
   void send_state(const wire::LineState& state);
+  void send_facts(const wire::LineFacts& facts);
 
  private:
   ServerLink(Shard& shard, const AgentConfig& config, ServerLinkEvents& events);

@@ -182,7 +182,7 @@ std::optional<RingRecord> Spool::read(const Segment& segment, std::size_t at) co
     block_of_ = segment.number;
     block_at_ = at;
   }
-  if (head.kind < 1 || head.kind > std::uint8_t(RingRecord::Kind::Break) || head.sequence == 0) return {};
+  if (head.kind < 1 || head.kind > std::uint8_t(RingRecord::Kind::Note) || head.sequence == 0) return {};
   return RingRecord{RingRecord::Kind(head.kind),
                     head.offset,
                     head.wall_ms,

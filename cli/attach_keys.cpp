@@ -10,7 +10,6 @@ namespace oob {
 namespace {
 
 constexpr std::uint8_t kInputFrame = 1;
-constexpr int kBreakMs = 250;
 
 void put_big_endian(Bytes& to, std::uint64_t value, int bytes) {
   for (int i = bytes - 1; i >= 0; --i) to.push_back(std::byte(value >> (8 * i) & 0xFF));
@@ -169,7 +168,7 @@ void AttachConversation::order(EscapeStep::Command command) {
 void AttachConversation::send_break() {
   if (seat_ == 0) return hint("read-only: no break sent");
   sent_.push_back({++sequence_, 0});
-  send({{"type", "break"}, {"channel", channel_}, {"seat", seat_}, {"sequence", sequence_}, {"ms", kBreakMs}});
+  send({{"type", "break"}, {"channel", channel_}, {"seat", seat_}, {"sequence", sequence_}});
 }
 
 // What the stream does not carry goes by the API's other half.

@@ -7,6 +7,8 @@
 namespace oob {
 namespace {
 
+constexpr std::size_t kLabelWidth = 17;  // "buffer-overruns:" and a space
+
 const json::object* object_at(const json::object& from, std::string_view key) {
   const auto* value = from.if_contains(json::string_view(key.data(), key.size()));
   return value != nullptr ? value->if_object() : nullptr;
@@ -66,7 +68,8 @@ std::string info_lines(const json::value& answer) {
   const auto line = [&](std::string_view label, const std::string& value) {
     if (value.empty()) return;
     if (!out.empty()) out += '\n';
-    out += std::string(label) + ":" + std::string(label.size() < 13 ? 13 - label.size() : 1, ' ') + value;
+    out += std::string(label) + ":" + std::string(label.size() < kLabelWidth ? kLabelWidth - label.size() : 1, ' ') +
+           value;
   };
   const auto text = [&](std::string_view key) { return escape_controls(text_of(*console, key)); };
   const auto time = [&](std::string_view key) {
@@ -81,6 +84,13 @@ std::string info_lines(const json::value& answer) {
   line("line", text("kind"));
   line("agent", text("agent") + (flag_of(*console, "agent_connected") ? "" : " (not connected)"));
   if (const auto pid = count_at(*console, "pid"); pid && *pid > 0) line("process", std::to_string(*pid));
+  // What the line's driver knows: settings, modem lines, counters.
+  if (const auto* facts = object_at(*console, "facts"); facts != nullptr) {
+    for (const auto& [key, value] : *facts) {
+      const std::string name(key.data(), key.size());
+      line(escape_controls(name), escape_controls(text_of(*facts, name)));
+    }
+  }
   std::string labels;
   if (const auto* all = object_at(*console, "labels"); all != nullptr) {
     for (const auto& [key, value] : *all) {

@@ -28,8 +28,16 @@ inline constexpr std::size_t ring_record_bytes_max = 64 * 1024;  // longer appen
 inline constexpr std::size_t ring_trim_bytes = 64 * 1024;        // unused pages are given back from here on
 inline constexpr auto line_connect_time_max = 10s;               // look-up and connect of a tcp or unix line
 inline constexpr auto line_keepalive_every = 10s;  // a silent tcp peer is probed, and is dead after three probes
-inline constexpr auto program_hangup_time = 5s;    // from SIGHUP to SIGKILL
-inline constexpr auto test_line_tick = 10ms;       // a numbering test line gathers so long
+inline constexpr std::size_t serial_unsent_bytes_max = 4096;  // given to the kernel's queue of a port, of the fastest
+inline constexpr auto serial_look_every = 1s;                 // modem lines and error counters of a port
+inline constexpr auto serial_note_every = 10s;                // errors in between are told as one sum
+inline constexpr auto serial_pace = 10ms;                     // a full port is asked again
+inline constexpr auto serial_break_patience = 500ms;          // for what is unsent, before a break is sent all the same
+inline constexpr std::size_t line_facts_max = 32;             // of one line
+inline constexpr std::size_t line_fact_bytes_max = 256;       // of one, key and value each
+inline constexpr auto line_facts_every = 1s;                  // changes in between are told once
+inline constexpr auto program_hangup_time = 5s;               // from SIGHUP to SIGKILL
+inline constexpr auto test_line_tick = 10ms;                  // a numbering test line gathers so long
 
 // --- the tunnel ---
 inline constexpr std::size_t tunnel_message_bytes_max = 4 * 1024 * 1024;  // assignment of thousands of lines

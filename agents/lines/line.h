@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/bytes.h"
@@ -23,6 +24,9 @@ struct LineConfig {
   bool operator==(const LineConfig&) const = default;
 };
 
+// What a line knows of itself beside up and down, for people: ("settings", "115200 8N1"). In the order to be shown.
+using LineFacts = std::vector<std::pair<std::string, std::string>>;
+
 // What a driver reports. Output is a view that is valid during the call only.
 class LineEvents {
  public:
@@ -31,6 +35,10 @@ class LineEvents {
   virtual void line_output(ByteView bytes) = 0;
   virtual void line_writable() = 0;                // after write() took less than it was given
   virtual void line_down(std::string reason) = 0;  // once; the driver is dead after it and does nothing more
+  // Between two bytes of output, for the log. The driver bounds how often.
+  virtual void line_note(std::string text) = 0;  // worth knowing: "break received"
+  virtual void line_lost(std::string why) = 0;   // output is missing here; nobody knows how much to the byte
+  virtual void line_facts(LineFacts facts) = 0;  // all of them, when one has changed; forgotten when the line is down
 };
 
 class Line {
@@ -40,8 +48,11 @@ class Line {
   // Takes what the device takes now, 0..n bytes, and never blocks.
   virtual std::size_t write(ByteView bytes) = 0;
   virtual void set_reading(bool on) = 0;  // flow control: while off, the kernel's buffers fill and the peer blocks
-  // Sends a break condition. Default: this kind of line has none.
-  virtual Result<> send_break(Duration) { return fail(ErrorCode::Conflict, "this kind of line has no break"); }
+  // Whether the device waits while it is not read. A line that cannot wait is always read.
+  virtual bool can_wait() const { return true; }
+  // Sends a break condition of so long, 0: as long as is usual for this line; says how long it will be. What write()
+  // takes afterwards comes behind it. Default: this kind of line has none.
+  virtual Result<Duration> send_break(Duration) { return fail(ErrorCode::Conflict, "this kind of line has no break"); }
 };
 
 // A key of a kind, for the checker (`oobd check`) and the documentation.
@@ -62,6 +73,12 @@ struct LineKind {
   // `key` names the offending one. Used by the server; no access to the machine.
   Result<> (*check)(const LineConfig&, std::string& key);
   std::unique_ptr<Line> (*make)(Shard&, const LineConfig&, LineEvents&);
+  // What is allowed but unwise, in words, empty if nothing; `key` as in check. Null: never.
+  std::string (*advice)(const LineConfig&, std::string& key) = nullptr;
+  // The key that names a path whose appearing is reason to try again at once. Empty: none.
+  std::string_view awaits = {};
+  // The device speaks on while the line is down: what it says then is a gap.
+  bool speaks_on = false;
 };
 
 std::span<const LineKind> line_kinds();

@@ -20,6 +20,16 @@ constexpr auto kRefusedAskAgain = std::chrono::seconds(30);
 constexpr auto kEndedAskAgain = std::chrono::seconds(1);
 constexpr auto kSkewWorthSaying = std::chrono::seconds(5);
 
+ConsoleState::Facts facts_of(const wire::LineFacts& message) {
+  ConsoleState::Facts out;
+  for (const auto& fact : message.facts()) {
+    if (out.size() == limits::line_facts_max) break;
+    out.emplace_back(escape_controls(fact.key().substr(0, limits::line_fact_bytes_max)),
+                     escape_controls(fact.value().substr(0, limits::line_fact_bytes_max)));
+  }
+  return out;
+}
+
 }  // namespace
 
 AgentLink::AgentLink(Shard& shard, AgentPeer peer, AgentLinkEvents& events)
@@ -93,6 +103,12 @@ Result<> AgentLink::stream_message(ByteView bytes) {
                             WallTime(Duration(std::min<std::uint64_t>(line.since_wall_ms(), std::uint64_t(1) << 46))),
                             line.pid());
       }
+      break;
+    }
+    case wire::FromAgent::kFacts: {
+      const auto name = names_.find(message.facts().id());
+      Console* console = name == names_.end() ? nullptr : events_.console_of(*this, name->second);
+      if (console != nullptr) console->line_facts(facts_of(message.facts()));
       break;
     }
     case wire::FromAgent::kTaken:

@@ -105,6 +105,9 @@ Result<> ConsoleLink::stream_message(ByteView bytes) {
         case wire::LineEvent::BREAK:
           console_.line_event(LogEvent::Kind::Break, text);
           break;
+        case wire::LineEvent::NOTE:
+          console_.line_event(LogEvent::Kind::Note, text);
+          break;
         case wire::LineEvent::LOST:
           console_.line_lost(event.offset(), event.bytes(), text);
           break;

@@ -103,7 +103,7 @@ void Console::disconnect(const std::string& reason, bool drained) {
   if (std::exchange(room.port, nullptr) == nullptr) return;
   room.drained = drained;
   room.moving = false;
-  room.state = {ConsoleState::Line::NoAgent, reason, 0, room.shard.clock().wall()};
+  room.state = {ConsoleState::Line::NoAgent, reason, 0, room.shard.clock().wall(), {}};
   for (const auto& pending : std::exchange(room.pending, {})) {
     if (const auto member = room.find(pending.session)) {
       room.refuse(member, pending.sequence, "unknown: " + reason + " before it said what became of the keys");
@@ -180,11 +180,15 @@ void Console::line_event(LogEvent::Kind kind, const std::string& text) {
 
 void Console::line_state(bool up, const std::string& detail, WallTime since, std::uint64_t pid) {
   ConsoleRoom& room = *room_;
-  room.state = {up ? ConsoleState::Line::Up : ConsoleState::Line::Down, detail, pid, since};
+  room.state = {up ? ConsoleState::Line::Up : ConsoleState::Line::Down, detail, pid, since, {}};
   // The line's own "up" stands in its stream, but a line that stayed up while we were away says nothing.
   if (std::exchange(room.said_state, true)) return;
   const auto kind = up ? SessionEvent::Kind::Up : SessionEvent::Kind::Down;
   room.tell_all({.kind = kind, .user = {}, .text = detail, .gap_bytes = {}, .log_offset = 0});
+}
+
+void Console::line_facts(ConsoleState::Facts facts) {
+  if (room_->state.line == ConsoleState::Line::Up) room_->state.facts = std::move(facts);
 }
 
 void Console::input_done(std::uint64_t session, std::uint64_t sequence, std::size_t written,
@@ -203,7 +207,7 @@ void Console::return_from_retirement() { room_->drained = true; }
 
 void Console::moved(const std::string& where) {
   room_->moving = room_->port != nullptr;
-  room_->state = {ConsoleState::Line::Down, "moving " + where, 0, room_->shard.clock().wall()};
+  room_->state = {ConsoleState::Line::Down, "moving " + where, 0, room_->shard.clock().wall(), {}};
   room_->log->append_event(LogEvent::Kind::Moved, where);
   room_->show_all({.kind = SessionEvent::Kind::Note,
                    .user = {},

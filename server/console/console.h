@@ -28,11 +28,14 @@ class LinePort {
 };
 
 struct ConsoleState {
+  using Facts = std::vector<std::pair<std::string, std::string>>;
   enum class Line { NoAgent, Down, Up };
   Line line = Line::NoAgent;
   std::string detail;  // "/bin/bash as nobody"; or why it is down, in words: "agent rack1 is not connected"
   std::uint64_t pid = 0;
   std::optional<WallTime> since;
+  Facts
+      facts;  // of a line that is up, what its driver knows of it: ("settings", "115200 8N1"); in the order to be shown
 };
 
 struct ConsoleRoom;
@@ -71,6 +74,7 @@ class Console {
   // sends again what is not acknowledged). `sequence` 0: what is missing, told as often as it is read.
   bool line_event_is_new(std::uint64_t offset, std::uint64_t sequence);
   void line_state(bool up, const std::string& detail, WallTime since, std::uint64_t pid);
+  void line_facts(ConsoleState::Facts facts);
   void input_done(std::uint64_t session, std::uint64_t sequence, std::size_t written, const std::string& refused);
   // Removed from the inventory, and come back: what its line said in between was nobody's, and is no gap.
   void retire();

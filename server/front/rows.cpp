@@ -108,6 +108,10 @@ json::object console_json(const ConsoleRow& row, Console& console) {
   out["detail"] = state.detail;
   put_time(out, "since", state.since);
   if (state.pid != 0) out["pid"] = state.pid;
+  if (!state.facts.empty()) {
+    json::object& facts = out["facts"].emplace_object();
+    for (const auto& [key, value] : state.facts) facts[key] = value;
+  }
   out["agent_connected"] = row.agent_connected;
   std::size_t readers = 0;
   for (const SessionRow& session : console.sessions()) readers += session.mode == SessionMode::Reader;

@@ -85,7 +85,7 @@ void read_fields(Fields& fields, ClientMessage& message) {
     case Type::Break:
       message.seat = fields.number("seat", 0, UINT64_MAX);
       message.sequence = fields.number("sequence", 1, UINT64_MAX);
-      message.duration = Duration(fields.number("ms", 1, limits::break_max.count(), message.duration.count()));
+      message.duration = Duration(fields.number("ms", 1, limits::break_max.count(), 0));
       break;
     default:
       break;

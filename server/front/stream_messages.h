@@ -23,7 +23,7 @@ struct ClientMessage {
   std::size_t lines = 20;
   std::optional<std::uint64_t> offset;
   std::uint64_t seat = 0, sequence = 0;  // Break, Input
-  Duration duration{250};                // Break
+  Duration duration{0};                  // Break; 0: as long as is usual for the line
   std::int64_t deadline_ms = 0;          // Input: in the server's steady clock
   ByteView keys;                         // Input: a view into what was parsed
 };

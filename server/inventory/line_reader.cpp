@@ -92,6 +92,8 @@ ConsoleEntry read_console_table(const ConsoleContext& context, const toml_file::
   std::string key;
   if (const auto fine = kind->check(out.line, key); !fine) {
     table.error(key.empty() ? "line" : std::string_view(key), fine.error().message);
+  } else if (const std::string advice = kind->advice ? kind->advice(out.line, key) : ""; !advice.empty()) {
+    to.warning(table.position(key), advice);
   }
   return out;
 }

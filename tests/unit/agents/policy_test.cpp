@@ -34,6 +34,7 @@ LineConfig exec(std::vector<std::string> argv, const std::string& user) {
 }
 LineConfig tcp(const std::string& address) { return {"c", "tcp", {{"address", address}}, {}}; }
 LineConfig socket_at(const std::string& path) { return {"c", "unix", {{"path", path}}, {}}; }
+LineConfig port_at(const std::string& path) { return {"c", "serial", {{"device", path}}, {}}; }
 const LineConfig kTest{"c", "test", {}, {}};
 
 TEST(AgentConfig, the_example_loads_as_it_is) {
@@ -124,9 +125,21 @@ TEST(Policy, a_socket_is_a_path_or_a_pattern_that_does_not_climb) {
   EXPECT_FALSE(Loaded(kServer + "[allow]\nunix = [\"/run/../s\"]").permits(socket_at("/run/../s")));
 }
 
+TEST(Policy, a_serial_port_is_a_path_or_a_pattern_and_never_allowed_by_itself) {
+  EXPECT_FALSE(Loaded(kServer + "[allow]").permits(port_at("/dev/ttyS0")));
+  const Loaded some(kServer + "[allow]\nserial = [\"/dev/ttyS*\", \"/dev/serial/by-path/*\"]");
+  EXPECT_TRUE(some.permits(port_at("/dev/ttyS1")));
+  EXPECT_TRUE(some.permits(port_at("/dev/serial/by-path/pci-0000:00:14.0-usb-0:2:1.0-port0")));
+  EXPECT_FALSE(some.permits(port_at("/dev/ttyUSB0")));
+  EXPECT_FALSE(some.permits(port_at("/dev/serial/by-path/../../mem")));
+  EXPECT_FALSE(some.permits(socket_at("/dev/ttyS1")));
+  EXPECT_TRUE(Loaded(kServer + "[allow]\nserial = [\"ttyS0\"]").diagnostics.failed());
+}
+
 TEST(Policy, a_refusal_says_what_to_write_and_that_helps) {
   const Loaded none(kServer);
-  for (const auto& line : {exec({"/bin/bash"}, "nobody"), tcp("10.9.0.1:7001"), socket_at("/run/s")}) {
+  for (const auto& line :
+       {exec({"/bin/bash"}, "nobody"), tcp("10.9.0.1:7001"), socket_at("/run/s"), port_at("/dev/ttyS0")}) {
     const std::string message = none.config.policy.permits(line).error().message;
     const auto at = message.find("[allow]: ");
     ASSERT_NE(at, std::string::npos) << message;

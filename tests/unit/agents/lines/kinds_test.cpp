@@ -24,7 +24,7 @@ testing::AssertionResult says(const std::string& text, std::string_view key, std
 }
 
 TEST(LineKinds, are_found_by_name) {
-  for (const char* name : {"exec", "tcp", "test", "unix"}) {
+  for (const char* name : {"exec", "serial", "tcp", "test", "unix"}) {
     ASSERT_NE(find_line_kind(name), nullptr);
     EXPECT_EQ(find_line_kind(name)->name, name);
   }
@@ -32,7 +32,7 @@ TEST(LineKinds, are_found_by_name) {
 }
 
 TEST(LineKinds, each_kind_and_key_has_its_place_in_the_document) {
-  std::ifstream file(std::string(__FILE__).substr(0, std::string(__FILE__).rfind("/tests/")) + "/docs/LINES.md");
+  std::ifstream file(OOB_SOURCE_DIR "/docs/LINES.md");
   std::stringstream all;
   all << file.rdbuf();
   const std::string text = all.str();
@@ -79,6 +79,35 @@ TEST(LineKinds, a_unix_line_names_a_socket_that_can_exist) {
   EXPECT_EQ(wrong({"vm", "unix", {{"path", "/run/vm/a.sock"}}, {}}), "");
   EXPECT_TRUE(says(wrong({"vm", "unix", {{"path", "vm.sock"}}, {}}), "path", "absolute"));
   EXPECT_TRUE(says(wrong({"vm", "unix", {{"path", "/" + std::string(200, 'x')}}, {}}), "path", "107 bytes"));
+}
+
+TEST(LineKinds, a_serial_line_names_a_port_and_words_that_exist) {
+  const auto serial = [](std::map<std::string, std::string> settings) {
+    settings.try_emplace("device", "/dev/ttyS0");
+    return wrong({"sw1", "serial", std::move(settings), {}});
+  };
+  EXPECT_EQ(serial({{"parity", "mark"}, {"flow", "rtscts"}, {"hangup", "close"}}), "");
+  EXPECT_TRUE(says(serial({{"device", "ttyS0"}}), "device", "absolute"));
+  EXPECT_TRUE(says(serial({{"device", "/dev/"}}), "device", "absolute"));
+  EXPECT_TRUE(says(serial({{"parity", "evn"}}), "parity", "none, even, odd, mark, space; did you mean \"even\"?"));
+  EXPECT_TRUE(says(serial({{"flow", "rts/cts"}}), "flow", "none, xonxoff, rtscts"));
+  EXPECT_TRUE(says(serial({{"hangup", "always"}}), "hangup", "never, close"));
+}
+
+TEST(LineKinds, a_serial_port_by_a_number_that_may_change_is_advised_against) {
+  const auto advice = [](const char* device) {
+    std::string key;
+    const std::string text = find_line_kind("serial")->advice({"sw1", "serial", {{"device", device}}, {}}, key);
+    EXPECT_EQ(key, "device");
+    return text;
+  };
+  for (const char* device : {"/dev/ttyUSB0", "/dev/ttyACM12"}) {
+    EXPECT_NE(advice(device).find("/dev/serial/by-path/"), std::string::npos) << device;
+    EXPECT_NE(advice(device).find("/dev/serial/by-id/"), std::string::npos) << device;
+  }
+  for (const char* device : {"/dev/ttyS0", "/dev/serial/by-path/pci-0000:00:14.0-usb-0:2:1.0-port0"}) {
+    EXPECT_EQ(advice(device), "");
+  }
 }
 
 TEST(LineKinds, a_test_line_has_one_speed) {

@@ -31,7 +31,26 @@ struct Recorder : LineEvents {
     if (on_down) on_down();
   }
 
+  void line_note(std::string text) override { told(notes, std::move(text)); }
+  void line_lost(std::string why) override { told(lost, std::move(why)); }
+  void line_facts(LineFacts all) override {
+    EXPECT_TRUE(up && !down);
+    facts = std::move(all);
+  }
+  void told(std::vector<std::string>& list, std::string text) {
+    EXPECT_TRUE(up && !down);
+    list.push_back(std::move(text));
+  }
+  std::string fact(const std::string& key) const {
+    for (const auto& [name, value] : facts) {
+      if (name == key) return value;
+    }
+    return "(none)";
+  }
+
   std::optional<std::string> up, down;
+  std::vector<std::string> notes, lost;
+  LineFacts facts;
   std::string output;
   int pid = 0, writable = 0;
   std::function<void()> on_output, on_down;

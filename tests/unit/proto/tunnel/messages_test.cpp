@@ -132,6 +132,10 @@ TEST(Messages, golden_bytes_hold) {
   auto& state = *from.mutable_line();
   state.set_id(3), state.set_up(true), state.set_detail("/bin/sh"), state.set_since_wall_ms(1763690079123);
   state.set_pid(4711), state.set_name("web01"), put("line-state", from);
+  auto& facts = *from.mutable_facts();
+  facts.set_id(3);
+  auto& fact = *facts.add_facts();
+  fact.set_key("settings"), fact.set_value("9600 8N1"), put("line-facts", from);
   from.mutable_taken()->set_revision(7), put("assignment-taken", from);
   wire::ToAgent to;
   to.mutable_welcome()->set_protocol(1), to.mutable_welcome()->set_version("0.1.0"), put("welcome", to);

@@ -112,10 +112,12 @@ TEST_F(Api, a_version_says_who_one_is) {
 TEST_F(Api, consoles_have_the_fields_of_the_schema) {
   say("a", "hello\n");
   backend.consoles.at("a")->line_state(true, "127.0.0.1:1", WallTime{}, 4711);
+  backend.consoles.at("a")->line_facts({{"settings", "9600 8N1"}, {"overruns", "0"}});
   EXPECT_EQ(get("/v1/consoles").at("consoles").as_array().size(), 2u);
   const json::value one = get("/v1/consoles/a");
   EXPECT_EQ(keys_of(one.as_object()), schema_keys("Console"));
   EXPECT_EQ(one.at("name"), "a");
+  EXPECT_EQ(one.at("facts"), json::value({{"settings", "9600 8N1"}, {"overruns", "0"}}));
   EXPECT_EQ(one.at("bytes_in").to_number<int>(), 6);
   EXPECT_EQ(get("/v1/consoles?names=b").at("consoles").at(0).at("name"), "b");
   EXPECT_EQ(ask(alice, "GET", "/v1/consoles?names=zz").status, 404u);

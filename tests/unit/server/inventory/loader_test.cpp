@@ -143,6 +143,15 @@ TEST(Inventory, the_example_is_right) {
   EXPECT_TRUE(inventory->find_console("web02.bmc"));
 }
 
+TEST(Inventory, a_port_whose_name_may_change_is_warned_about_and_loaded) {
+  Diagnostics to;
+  const auto inventory = load({{"a.toml", "[console.sw1]\nline = 'serial'\ndevice = '/dev/ttyUSB0'\n"}}, to);
+  ASSERT_TRUE(inventory);
+  EXPECT_FALSE(to.failed());
+  EXPECT_TRUE(to.text().starts_with("inventory.d/a.toml:3:10: warning: \"/dev/ttyUSB0\" may be another")) << to.text();
+  EXPECT_NE(to.text().find("/dev/serial/by-path/"), std::string::npos);
+}
+
 struct Mistake {
   const char* text;
   const char* wanted;  // after "inventory.d/a.toml:"
@@ -159,13 +168,17 @@ TEST_P(EveryMistake, is_told_in_exact_words_and_nothing_is_loaded) {
 INSTANTIATE_TEST_SUITE_P(
     Inventory, EveryMistake,
     ::testing::Values(
+        Mistake{"[console.a]\nline = 'serial'\ndevice = '/dev/ttyS0'\nspeed = 4000001\n",
+                "4:9: error: \"speed\" is from 45 to 4000000, this is 4000001"},
+        Mistake{"[console.a]\nline = 'serial'\ndevice = '/dev/ttyS0'\nparity = 'evn'\n",
+                "4:10: error: \"evn\" is none of: none, even, odd, mark, space; did you mean \"even\"?"},
         Mistake{"[nod.web01]\n", "1:2: error: unknown table \"nod\"; did you mean \"node\"?"},
         Mistake{"[console.a\n", "1:11: error: in this table header: expected ']', saw '\\n'"},
         Mistake{"console = 'a'\n", "1:11: error: \"console\" wants a table, this is text in quotes"},
         Mistake{"[console]\na = 'x'\n", "2:1: error: \"a\" is to be a table: [console.a]"},
         Mistake{"[console.a]\n", "1:1: error: the key \"line\" is missing in the console \"a\""},
         Mistake{"[console.a]\nline = 'tpc'\n",
-                "2:8: error: \"line\" is one of exec, tcp, test, unix; this is \"tpc\"; did you mean \"tcp\"?"},
+                "2:8: error: \"line\" is one of exec, serial, tcp, test, unix; this is \"tpc\"; did you mean \"tcp\"?"},
         Mistake{"[console.a]\nline = 'test'\nraet = 5\n",
                 "3:1: error: unknown key \"raet\" in the console \"a\"; did you mean \"rate\"?"},
         Mistake{"[console.a]\nline = 'test'\nrate = '5'\n",

@@ -1,0 +1,160 @@
+// Promises of LineHost for a line whose device speaks on while nobody listens, with a pty as the serial port.
+#include "agents/line_host.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "common/toml/table.h"
+#include "tests/unit/common/runtime/pump.h"
+
+namespace oob {
+namespace {
+namespace fs = std::filesystem;
+
+struct Heard : LineHostEvents {
+  void line_changed(LineHost&) override {}
+  void line_has_output(LineHost&) override {}
+  void line_told_facts(LineHost& line) override { ++facts, last = line.state().facts; }
+  void line_input_done(LineHost&, const InputQueue::Fate& fate) override { fates.push_back(fate); }
+  int facts = 0;
+  LineFacts last;
+  std::vector<InputQueue::Fate> fates;
+};
+
+Policy allow_all_ports() {
+  Diagnostics to;
+  const auto text = toml_file::parse("serial = [\"/tmp/*/*\"]\n", "agent.toml", to);
+  TableReader allow(*text, "[allow]", to);
+  Policy policy = Policy::read(allow, to);
+  EXPECT_FALSE(to.failed()) << to.text();
+  return policy;
+}
+
+// The device is a link to a pty, as udev makes links to an adapter.
+class Ports : public testing::Test {
+ protected:
+  Ports() {
+    char name[] = "/tmp/oob-test-XXXXXX";
+    folder = mkdtemp(name);
+    plug();
+  }
+  ~Ports() override {
+    host.reset();
+    pump_ready(shard);
+    unplug();
+    fs::remove_all(folder);
+  }
+  void plug() {
+    master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    EXPECT_TRUE(grantpt(master) == 0 && unlockpt(master) == 0);
+    fs::create_symlink(ptsname(master), folder / "port0");
+  }
+  void unplug() {
+    fs::remove(folder / "port0");
+    if (master >= 0) ::close(std::exchange(master, -1));
+  }
+  void serve(const std::string& flow = "none") {
+    auto store = LineStore::open((folder / "rings").string(), (folder / "spool").string(), "sw1");
+    const LineConfig config{"sw1", "serial", {{"device", (folder / "port0").string()}, {"flow", flow}}, {}};
+    host = std::make_unique<LineHost>(shard, config, std::move(*store), policy, heard);
+    host->start();
+    ASSERT_TRUE(pump_until(shard, [&] { return host->state().up; })) << host->state().detail;
+  }
+  // What the store holds, events as "[kind text]".
+  std::string told() {
+    std::string out;
+    auto at = host->store().cursor_at(0);
+    while (const auto record = host->store().read(at)) {
+      const std::string text(as_text(record->payload));
+      out += record->kind == RingRecord::Kind::Data ? text : "[" + std::to_string(int(record->kind)) + " " + text + "]";
+      host->store().advance(at, record->payload.size());
+    }
+    return out;
+  }
+  static std::string event(RingRecord::Kind kind, const std::string& text) {
+    return "[" + std::to_string(int(kind)) + " " + text + "]";
+  }
+  // Says so much, as long as it is taken; how much was.
+  std::size_t say(std::size_t bytes) {
+    const std::string block(4096, 'x');
+    std::size_t said = 0;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    for (int refused = 0; said < bytes && refused < 50 && std::chrono::steady_clock::now() < end;) {
+      const ssize_t n = ::write(master, block.data(), block.size());
+      if (n > 0) said += std::size_t(n), refused = 0;
+      if (n <= 0) ++refused;
+      shard.io().run_one_for(std::chrono::milliseconds(n > 0 ? 0 : 10));
+    }
+    return said;
+  }
+
+  Shard shard;
+  Policy policy = allow_all_ports();
+  Heard heard;
+  fs::path folder;
+  int master = -1;
+  std::unique_ptr<LineHost> host;
+};
+
+TEST_F(Ports, a_port_that_comes_back_is_opened_at_once_and_the_time_between_is_a_gap) {
+  serve();
+  ASSERT_EQ(::write(master, "one", 3), 3);
+  ASSERT_TRUE(pump_until(shard, [&] { return host->store().end() == 3; }));
+  unplug();
+  ASSERT_TRUE(pump_until(shard, [&] { return !host->state().up; }));
+  // The backoff grows while the port is away, and is not what brings it back.
+  ASSERT_TRUE(
+      pump_until(shard, [&] { return host->state().detail.find("there is no such device") != std::string::npos; }));
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+  while (std::chrono::steady_clock::now() < until) shard.io().run_one_for(std::chrono::milliseconds(100));
+  const auto from = std::chrono::steady_clock::now();
+  plug();
+  ASSERT_TRUE(pump_until(shard, [&] { return host->state().up; }));
+  EXPECT_LT(std::chrono::steady_clock::now() - from, std::chrono::milliseconds(500));
+  ASSERT_EQ(::write(master, "two", 3), 3);
+  ASSERT_TRUE(pump_until(shard, [&] { return host->store().end() == 6; }));
+  const std::string all = told(), port = (folder / "port0").string();
+  EXPECT_TRUE(all.starts_with(event(RingRecord::Kind::Up, port + ", 9600 8N1, flow none") + "one" +
+                              event(RingRecord::Kind::Down, port + " has gone")))
+      << all;
+  EXPECT_TRUE(all.ends_with(event(RingRecord::Kind::Unknown, "said while the line was down") +
+                            event(RingRecord::Kind::Up, port + ", 9600 8N1, flow none") + "two"))
+      << all;
+}
+
+TEST_F(Ports, without_flow_control_a_full_ring_is_read_on_and_with_it_the_device_is_held) {
+  constexpr std::size_t kMuch = 3 * 1024 * 1024;
+  serve("none");
+  host->server_here(true);
+  EXPECT_GE(say(kMuch), kMuch);
+  host.reset();
+  pump_ready(shard);
+  fs::remove_all(folder / "rings");
+  serve("rtscts");
+  host->server_here(true);
+  EXPECT_LT(say(kMuch), 1024u * 1024u);
+  host->server_here(false);
+  EXPECT_GE(say(kMuch), kMuch) << "with the server away it is read on";
+}
+
+TEST_F(Ports, facts_are_told_and_those_of_a_line_that_is_down_forgotten) {
+  serve();
+  ASSERT_TRUE(pump_until(shard, [&] { return heard.facts > 0; }));
+  EXPECT_EQ(heard.last.front(), std::pair(std::string("settings"), std::string("9600 8N1, flow none")));
+  host->down();
+  EXPECT_TRUE(host->state().facts.empty());
+}
+
+TEST_F(Ports, a_break_is_logged_with_the_time_it_takes) {
+  serve();
+  host->send_break(7, 1, Duration(0));
+  ASSERT_EQ(heard.fates.size(), 1u);
+  EXPECT_EQ(heard.fates[0].refused, "");
+  EXPECT_TRUE(told().ends_with(event(RingRecord::Kind::Break, "250 ms"))) << told();
+}
+
+}  // namespace
+}  // namespace oob
