@@ -7,7 +7,7 @@
 namespace oob {
 namespace {
 
-constexpr std::size_t kLabelWidth = 17;  // "buffer-overruns:" and a space
+constexpr std::size_t kLabelWidth = 17;  // "breaks-received:" and a space
 
 const json::object* object_at(const json::object& from, std::string_view key) {
   const auto* value = from.if_contains(json::string_view(key.data(), key.size()));

@@ -203,7 +203,7 @@ class Site:
                        f'rings = "{self.folder}/agents/{name}/rings"\n[allow]\n'
                        f'programs = [{{ program = "/bin/bash", users = ["{SHELL_USER}"] }}, '
                        f'{{ program = "/bin/cat", users = ["{SHELL_USER}"] }}]\n'
-                       f'tcp = ["127.0.0.1:*"]\nunix = ["{self.folder}/*"]\ntest = true\n')
+                       f'tcp = ["127.0.0.1:*"]\nunix = ["{self.folder}/*"]\nserial = ["{self.folder}/*"]\ntest = true\n')
         return path
 
     def log_path(self, console):

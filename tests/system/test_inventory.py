@@ -24,6 +24,10 @@ MISTAKES = [
     ('[console."a\\u001b[2Jb"]\nline = "test"\n', r":1:\d+: error: "),
     ('[console.web01]\nline = "exec"\n', r":1:\d+: error: .*command"),
     ('[console.web01]\nline = "tcp"\naddress = "10.0.0.1:7001"\n', r":\d+:\d+: error: .*insecure"),
+    ('[console.web01]\nline = "serial"\ndevice = "/dev/ttyS0"\nspeed = 5000000\n', r":4:9: error: .*4000000"),
+    ('[console.web01]\nline = "serial"\ndevice = "/dev/ttyS0"\ndata-bits = 9\n', r":4:13: error: .*from 5 to 8"),
+    ('[console.web01]\nline = "serial"\ndevice = "/dev/ttyS0"\nflow = "rts"\n', r":4:8: error: .*rtscts"),
+    ('[console.web01]\nline = "serial"\ndevice = "ttyS0"\n', r":3:10: error: .*absolute"),
     ('[console.web01]\nline = "tcp"\naddress = "127.0.0.1:99999"\n', r":3:\d+: error: "),
 ]
 
