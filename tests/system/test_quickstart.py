@@ -26,7 +26,7 @@ class Checkout:
         self.root = folder
         os.makedirs(f"{folder}/packaging")
         os.makedirs(f"{folder}/build")
-        for name in ("quickstart", "install-packages", "build-needs"):
+        for name in ("quickstart", "install-packages", "build-needs", "guest-needs", "make-guest"):
             shutil.copy(f"{ROOT}/packaging/{name}", f"{folder}/packaging/{name}")
         os.symlink(os.path.dirname(BIN), f"{folder}/build/release")
 
@@ -94,6 +94,37 @@ def test_quickstart_works_below_a_long_path_and_with_a_space_in_it():
         os.chmod(folder, 0o755)
         deep = f"{folder}/a folder/" + "/".join(["deep" * 10] * 3)
         check(deep)
+
+
+@limit(200)
+def test_quickstart_guest_shows_a_real_boot_and_a_login():
+    with tempfile.TemporaryDirectory(prefix="oobq.") as folder:
+        os.chmod(folder, 0o755)
+        checkout = Checkout(f"{folder}/a checkout")
+        try:
+            assert checkout.run().returncode == 0  # what runs already learns of the guest
+            terminal = Terminal([f"{checkout.root}/packaging/quickstart", "--guest"], {})
+            terminal.wait(r"\[guest: read-write", timeout_s=60)
+            terminal.wait("guest login: ", timeout_s=90)
+            terminal.type(b"root\n")
+            terminal.wait("# ", timeout_s=20)
+            terminal.type(b"uname -s; echo $((40 + 2))\n")
+            terminal.wait("Linux.*42", timeout_s=20)
+            terminal.type(b"\x05c.")
+            assert terminal.ended() == 0 and terminal.restored()
+            terminal.close()
+            log = checkout.oob("log guest -n 5000")
+            assert "Linux version" in log.stdout and "guest login: root" in log.stdout, log.stdout[-2000:]
+            pids = checkout.pids()
+            assert len(pids) == 4
+            again = checkout.run("--guest")
+            assert again.returncode == 0 and "oob attach guest" in again.stdout, again.stdout + again.stderr
+            assert checkout.pids() == pids, "a second run started something anew"
+        finally:
+            stopped = checkout.run("--stop")
+        assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+        for pid in pids.values():
+            assert not runs(pid), f"{pid} still runs"
 
 
 def test_stop_never_ends_a_process_that_took_over_an_old_number():
