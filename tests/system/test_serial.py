@@ -106,6 +106,11 @@ def test_a_real_uart_is_set_watched_and_broken_and_feels_no_end_of_ours():
         assert configure(guest, "9600 7M1", data_bits=7, parity="mark") == 0x2A
         assert configure(guest, "9600 8S1, flow rtscts", data_bits=8, parity="space", flow="rtscts") == 0x3B
         felt_nothing(guest, mark)
+        configure(guest, "9600 8N1", hangup="close")
+        mark = guest.mark()
+        configure(guest, "1200 8N1", speed=1200)
+        assert guest.registers(MCR, mark)[0] & (DTR | RTS) == RTS, "hangup = close did not lower DTR"
+        mark = guest.mark()
         guest.run(f"cat >/etc/inv/a.toml <<'E'\n{inventory(speed=4000000)}E\noob inventory apply")
         guest.wait_for("oob info port | grep -q 'cannot be set to 4000000 bps'")
         felt_nothing(guest, mark)

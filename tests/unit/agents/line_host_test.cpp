@@ -156,5 +156,21 @@ TEST_F(Ports, a_break_is_logged_with_the_time_it_takes) {
   EXPECT_TRUE(told().ends_with(event(RingRecord::Kind::Break, "250 ms"))) << told();
 }
 
+TEST_F(Ports, what_was_typed_before_a_break_and_waits_is_refused_and_never_comes_behind_it) {
+  serve();
+  const std::string much(1000, 'x');  // more than the port is given at once
+  host->input(7, 1, shard.clock().now() + std::chrono::seconds(60), as_bytes(much));
+  ASSERT_TRUE(heard.fates.empty());
+  host->send_break(7, 2, Duration(10));
+  ASSERT_EQ(heard.fates.size(), 2u);
+  EXPECT_EQ(heard.fates[0].sequence, 1u);
+  EXPECT_EQ(heard.fates[0].refused, "a break was sent before the device took it");
+  EXPECT_LT(heard.fates[0].written, much.size());
+  EXPECT_EQ(heard.fates[1].refused, "");
+  host->input(7, 3, shard.clock().now() + std::chrono::seconds(60), as_bytes("h"));
+  EXPECT_TRUE(pump_until(shard, [&] { return heard.fates.size() == 3; })) << "input does not go on after a break";
+  EXPECT_EQ(heard.fates[2].written, 1u);
+}
+
 }  // namespace
 }  // namespace oob

@@ -283,5 +283,16 @@ TEST_F(ConsoleTest, its_sessions_are_told_when_it_goes) {
   session->drained();
 }
 
+TEST_F(ConsoleTest, what_a_line_knows_of_itself_is_forgotten_when_it_is_down_or_out_of_sight) {
+  const ConsoleState::Facts facts{{"settings", "9600 8N1"}};
+  console->line_facts(facts);
+  EXPECT_TRUE(console->state().facts.empty()) << "of a line that is not up";
+  console->line_state(true, "/dev/ttyS0", WallTime{}, 0);
+  console->line_facts(facts);
+  EXPECT_EQ(console->state().facts, facts);
+  console->line_state(false, "gone", WallTime{}, 0);
+  EXPECT_TRUE(console->state().facts.empty());
+}
+
 }  // namespace
 }  // namespace oob
