@@ -24,7 +24,7 @@ std::string lock_name(const std::string& device) {
   return "LCK.." + name;
 }
 
-// What a lock file says: its process. Nothing if it is none, 0 if there is no number in it.
+// What a lock file says: its process, 0 if there is no number in it. Nothing, and errno, if it is no readable file.
 std::optional<int> holder_of(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return std::nullopt;
@@ -33,7 +33,10 @@ std::optional<int> holder_of(const std::string& path) {
   const bool good = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
   const ssize_t n = good ? ::read(fd, text, sizeof text) : -1;
   ::close(fd);
-  if (n < 0) return std::nullopt;
+  if (n < 0) {
+    errno = EINVAL;
+    return std::nullopt;
+  }
   // In words, as UUCP on Linux has it; some programs write it as binary.
   int process = 0;
   if (n == sizeof process && text[3] == '\0') std::memcpy(&process, text, sizeof process);

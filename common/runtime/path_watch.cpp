@@ -20,33 +20,38 @@ PathWatch::PathWatch(Shard& shard, std::string path, std::function<void()> chang
   inotify_->start_reading([this] { drain(); });
 }
 
-// The nearest folder that exists. What came into being between looking and watching is looked for once more.
+// The nearest folder that exists, and its child that we wait for. What came into being between looking and watching is
+// looked for once more.
 void PathWatch::watch() {
   for (int tries = 0; tries < 8; ++tries) {
-    std::string folder = path_;
+    std::string folder = path_, child;
     int watched = -1;
-    do {
+    while (watched < 0) {
       const auto slash = folder.rfind('/');
       if (slash == std::string::npos) return;
-      const std::string child = folder;
+      child = folder;
       folder.resize(slash);
       watched = inotify_add_watch(inotify_->fd(), folder.empty() ? "/" : folder.c_str(), kEvents);
-      if (watched >= 0 && child != path_ && ::access(child.c_str(), F_OK) == 0) {
-        watched = -2;  // deeper down by now
-      }
-    } while (watched == -1 && !folder.empty());
-    if (watched == -2) continue;
+    }
     if (watched_ >= 0 && watched_ != watched) inotify_rm_watch(inotify_->fd(), watched_);
     watched_ = watched;
-    return;
+    awaited_ = child.substr(child.rfind('/') + 1);
+    if (child == path_ || ::access(child.c_str(), F_OK) != 0) return;
   }
 }
 
 void PathWatch::drain() {
-  std::array<std::byte, 4096> events;
-  bool any = false;
-  while (inotify_->read(events).value_or(0) > 0) any = true;
-  if (!any) return;
+  alignas(inotify_event) std::array<std::byte, 4096> events;
+  bool ours = false;
+  while (const std::size_t size = inotify_->read(events).value_or(0)) {
+    for (std::size_t at = 0; at < size;) {
+      const auto* event = reinterpret_cast<const inotify_event*>(events.data() + at);
+      at += sizeof *event + event->len;
+      // Without a name it is about the folder itself, or events were lost.
+      ours = ours || event->len == 0 || awaited_ == event->name;
+    }
+  }
+  if (!ours) return;
   watch();
   const auto changed = changed_;
   changed();

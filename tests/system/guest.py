@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 
-from harness import ROOT, SLOW, die_with_parent, eventually, tool
+from harness import ROOT, SANITIZED, SLOW, die_with_parent, eventually, tool
 
 IAC, BRK = 255, 243
 LCR, MCR = 3, 4            # registers of a 16550: line control, modem control
@@ -68,7 +68,7 @@ class Guest:
                               capture_output=True, timeout=60 * SLOW)
         qemu = tool("qemu-system-x86_64", "qemu-system-x86")
         self.process = subprocess.Popen(
-            [qemu, "-accel", "tcg", "-m", "384", "-display", "none", "-nodefaults", "-no-reboot", "-monitor", "none",
+            [qemu, "-accel", "tcg", "-m", "1536" if SANITIZED else "384", "-display", "none", "-nodefaults", "-no-reboot", "-monitor", "none",
              "-kernel", made.stdout.strip(), "-initrd", f"{self.folder}/disk", "-append", "console=ttyS0 quiet",
              "-chardev", f"socket,id=a,path={self.folder}/a,server=on,wait=off", "-serial", "chardev:a",
              "-chardev", f"socket,id=b,path={self.folder}/b,server=on,wait=off,telnet=on", "-serial", "chardev:b",

@@ -53,6 +53,16 @@ TEST_F(PathWatches, folders_that_come_with_it_are_followed) {
   }));
 }
 
+TEST_F(PathWatches, what_else_happens_in_the_folder_is_not_told) {
+  int told = 0;
+  PathWatch watch(shard, (folder / "port").string(), [&] { ++told; });
+  for (int i = 0; i < 1000; ++i) std::ofstream(folder / ("other" + std::to_string(i))) << "x";
+  pump_ready(shard);
+  EXPECT_EQ(told, 0);
+  std::ofstream(folder / "port") << "x";
+  EXPECT_TRUE(pump_until(shard, [&] { return told > 0; }));
+}
+
 TEST_F(PathWatches, may_be_destroyed_by_its_own_call) {
   std::unique_ptr<PathWatch> watch;
   watch = std::make_unique<PathWatch>(shard, (folder / "a").string(), [&] { watch.reset(); });
