@@ -38,9 +38,8 @@ LineConfig port_at(const std::string& path) { return {"c", "serial", {{"device",
 const LineConfig kTest{"c", "test", {}, {}};
 
 TEST(AgentConfig, the_example_loads_as_it_is) {
-  const std::string here = __FILE__;
   Diagnostics diagnostics;
-  const auto config = load_agent_config(here.substr(0, here.rfind("tests/")) + "etc/agent.toml", diagnostics);
+  const auto config = load_agent_config(OOB_SOURCE_DIR "/etc/agent.toml", diagnostics);
   EXPECT_EQ(diagnostics.text(), "");
   EXPECT_FALSE(diagnostics.failed());
   EXPECT_EQ(config.state, "/var/lib/oob-agent");
