@@ -29,7 +29,7 @@ LineConfig config_of(const wire::LineSpec& spec) {
 }  // namespace
 
 Agent::Agent(Shard& shard, AgentConfig config)
-    : shard_(shard), config_(std::move(config)), away_(shard), rest_(shard) {}
+    : shard_(shard), config_(std::move(config)), away_(shard), rest_(shard), answer_(shard) {}
 
 // Streams of consoles belong to the link's connection: they end before it does.
 Agent::~Agent() {
@@ -193,7 +193,17 @@ void Agent::line_has_output(LineHost& line) {
 
 void Agent::line_input_done(LineHost& line, const InputQueue::Fate& fate) {
   const auto found = lines_.find(line.config().name);
-  if (found != lines_.end() && found->second.stream) found->second.stream->input_done(fate);
+  if (found == lines_.end() || !found->second.stream) return;
+  found->second.stream->input_done(fate);
+  // Nobody waits for this answer, but an echo most often follows at once: they go together, for one wake-up of oobd.
+  answering_.insert(found->first);
+  if (answer_.armed()) return;
+  answer_.once(limits::input_answer_time, [this] {
+    for (const std::string& name : std::exchange(answering_, {})) {
+      const auto line_of = lines_.find(name);
+      if (line_of != lines_.end() && line_of->second.stream) line_of->second.stream->tell();
+    }
+  });
 }
 
 // --- what oobd says ---

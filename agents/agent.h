@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "agents/console_stream.h"
@@ -57,7 +58,8 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   std::unique_ptr<ServerLink> link_;
   std::map<std::string, wire::LineState> broken_;  // assigned, but there is no place to keep what they would say
   int lock_ = -1;                                  // on the state folder, while we run
-  Timer away_, rest_;
+  Timer away_, rest_, answer_;
+  std::set<std::string> answering_;  // lines whose typist is still to be told that the keys were written
   bool linked_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };

@@ -100,7 +100,7 @@ void ConsoleStream::input_done(const InputQueue::Fate& fate) {
   done.set_refused(fate.refused);
   // A peer that sends input and takes no answers loses the answers; its typist is told "may not have arrived".
   (void)answers_.push(message);
-  mux_.wake(id_);
+  if (!fate.refused.empty()) tell();
 }
 
 bool ConsoleStream::queue_event(const RingRecord& record) {

@@ -21,7 +21,9 @@ class ConsoleStream final : public StreamOwner {
   void has_output() {
     if (cursor_) mux_.wake(id_);
   }
+  // To be told to oobd: a refusal at once; that all was written with the next output, or when tell() is called.
   void input_done(const InputQueue::Fate& fate);
+  void tell() { mux_.wake(id_); }
 
  private:
   Result<> stream_message(ByteView message) override;

@@ -58,6 +58,8 @@ inline constexpr auto reconnect_delay_max = 30s;
 
 // --- input ---
 inline constexpr auto input_age_max = 2000ms;
+inline constexpr auto input_answer_time =
+    2ms;  // an agent waits so long for an echo to tell with it that keys were written
 inline constexpr std::size_t input_batch_bytes_max = 16 * 1024;
 inline constexpr std::size_t input_pending_bytes_max = 64 * 1024;  // of one line, not yet taken by the device
 
