@@ -90,6 +90,7 @@ inline constexpr auto client_leave_wait = 1s;                 // for the fate of
 inline constexpr auto client_escape_wait = 1s;                // a lone ^E is passed on after it
 inline constexpr auto client_pipe_quiet = 500ms;              // silence after piped input, then `oob attach` leaves
 inline constexpr std::size_t client_pipe_batch_bytes = 1024;  // piped input under way at once
+inline constexpr std::size_t url_bytes_max = 512;             // of a server, as a person writes it
 inline constexpr std::size_t accepts_a_turn = 64;  // connections one listener takes before others get their turn
 inline constexpr auto accept_rest = 100ms;         // out of descriptors: accept again after so long
 

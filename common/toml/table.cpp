@@ -115,7 +115,8 @@ void TableReader::finish() {
 
 Result<Duration> parse_duration(std::string_view text) {
   const auto wrong = [&] {
-    return fail(ErrorCode::Usage, "wants a time as \"250ms\", \"30s\", \"5m\" or \"2h\", this is " + in_quotes(text));
+    return fail(ErrorCode::Usage,
+                "wants a time as \"250ms\", \"30s\", \"5m\", \"2h\" or \"7d\", this is " + in_quotes(text));
   };
   std::int64_t number = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -125,6 +126,7 @@ Result<Duration> parse_duration(std::string_view text) {
                               : unit == "s" ? 1000
                               : unit == "m" ? 60'000
                               : unit == "h" ? 3'600'000
+                              : unit == "d" ? 24 * 3'600'000
                                             : 0;
   constexpr std::int64_t kMax = std::int64_t{366} * 24 * 3'600'000;
   if (factor == 0) return wrong();

@@ -42,7 +42,7 @@ class TableReader {
   std::vector<std::string> known_;
 };
 
-// "250ms", "30s", "5m", "2h"; whole numbers, at most 366 days. Error: Usage, says what is wanted.
+// "250ms", "30s", "5m", "2h", "7d"; whole numbers, at most 366 days. Error: Usage, says what is wanted.
 Result<Duration> parse_duration(std::string_view text);
 
 // `path` if absolute, else below the folder that holds `file`.

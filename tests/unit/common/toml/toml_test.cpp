@@ -131,11 +131,13 @@ INSTANTIATE_TEST_SUITE_P(
                 "a.toml:2:8: error: \"rate\" wants a whole number, this is a number with a fraction\n"},
         Mistake{"name = ''\non = 'yes'\n", "a.toml:2:6: error: \"on\" wants true or false, this is text in quotes\n"},
         Mistake{"name = ''\nwait = '5 m'\n",
-                "a.toml:2:8: error: \"wait\" wants a time as \"250ms\", \"30s\", \"5m\" or \"2h\", this is \"5 m\"\n"},
+                "a.toml:2:8: error: \"wait\" wants a time as \"250ms\", \"30s\", \"5m\", \"2h\" or \"7d\", this is \"5 "
+                "m\"\n"},
         Mistake{"name = ''\nwait = '99999999h'\n",
                 "a.toml:2:8: error: \"wait\" is longer than 366 days: \"99999999h\"\n"},
         Mistake{"name = ''\nwait = '-5s'\n",
-                "a.toml:2:8: error: \"wait\" wants a time as \"250ms\", \"30s\", \"5m\" or \"2h\", this is \"-5s\"\n"},
+                "a.toml:2:8: error: \"wait\" wants a time as \"250ms\", \"30s\", \"5m\", \"2h\" or \"7d\", this is "
+                "\"-5s\"\n"},
         Mistake{"name = ''\nlist = ['a', 1]\n",
                 "a.toml:2:14: error: \"list\" wants a list of text in quotes, here is a whole number\n"},
         Mistake{"name = ''\nlevel = 'inof'\n",
