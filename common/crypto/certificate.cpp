@@ -14,11 +14,12 @@
 #include "common/crypto/digest.h"
 #include "common/crypto/openssl_owned.h"
 #include "common/limits.h"
+#include "common/nearest.h"
 
 namespace oob {
 namespace {
 
-enum class Role { Authority, Server, Agent };
+enum class Role { Authority, Server, Agent, Front };
 constexpr std::size_t kSerialBytes = 16;
 
 const unsigned char* raw(ByteView bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
@@ -83,7 +84,14 @@ bool add_extensions(X509* certificate, X509* issuer, std::initializer_list<Exten
   return true;
 }
 
-bool set_rights(X509* certificate, X509* issuer, Role role) {
+bool set_rights(X509* certificate, X509* issuer, Role role, const std::string& other_names) {
+  if (role == Role::Front)
+    return add_extensions(certificate, certificate,
+                          {{NID_basic_constraints, "critical,CA:FALSE"},
+                           {NID_key_usage, "critical,digitalSignature"},
+                           {NID_ext_key_usage, "serverAuth"},
+                           {NID_subject_key_identifier, "hash"},
+                           {NID_subject_alt_name, other_names.c_str()}});
   if (role == Role::Authority)
     return add_extensions(certificate, certificate,
                           {{NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
@@ -97,16 +105,36 @@ bool set_rights(X509* certificate, X509* issuer, Role role) {
                          {NID_authority_key_identifier, "keyid:always"}});
 }
 
+// "DNS:oob.example.org,IP:10.0.0.1", as OpenSSL wants alternative names; RFC 5280 section 4.2.1.6.
+Result<std::string> alternative_names(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) {
+    ASN1_OCTET_STRING* address = a2i_IPADDRESS(name.c_str());
+    ERR_clear_error();
+    const bool is_name = !name.empty() && name.find_first_not_of(
+                                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                              "0123456789.-_*") == std::string::npos;
+    if (address == nullptr && !is_name)
+      return fail(ErrorCode::Usage, in_quotes(name) + " is neither a host name nor an address");
+    out += (out.empty() ? "" : ",") + std::string(address != nullptr ? "IP:" : "DNS:") + name;
+    ASN1_OCTET_STRING_free(address);
+  }
+  return out;
+}
+
 // A certificate for `key`; issuer null: self-signed.
 Result<std::string> make_certificate(Role role, std::string_view name, EVP_PKEY* key, X509* issuer, EVP_PKEY* signer,
-                                     WallTime now) {
+                                     WallTime now, const std::string& other_names = {}) {
   const Owned<X509> certificate(X509_new());
-  const std::chrono::seconds life = role == Role::Authority ? limits::authority_life : limits::certificate_life;
+  const std::chrono::seconds life = role == Role::Authority ? limits::authority_life
+                                    : role == Role::Front   ? limits::front_certificate_life
+                                                            : limits::certificate_life;
   X509* const x = certificate.get();
   const X509* const named = issuer != nullptr ? issuer : x;
   if (x == nullptr || X509_set_version(x, X509_VERSION_3) != 1 || !set_serial(x) || !set_times(x, now, life) ||
       !set_common_name(X509_get_subject_name(x), name) || X509_set_issuer_name(x, X509_get_subject_name(named)) != 1 ||
-      X509_set_pubkey(x, key) != 1 || !set_rights(x, issuer, role) || X509_sign(x, signer, EVP_sha256()) == 0)
+      X509_set_pubkey(x, key) != 1 || !set_rights(x, issuer, role, other_names) ||
+      X509_sign(x, signer, EVP_sha256()) == 0)
     return openssl_error("cannot make a certificate");
   return pem_of(x);
 }
@@ -163,6 +191,18 @@ Result<KeyAndCertificate> make_server_certificate(const KeyAndCertificate& autho
   const auto key = make_key();
   if (!key) return tl::unexpected(key.error());
   auto certificate = issue(authority, Role::Server, "oobd", key->get(), now);
+  if (!certificate) return tl::unexpected(certificate.error());
+  auto key_pem = key_pem_of(key->get());
+  if (!key_pem) return tl::unexpected(key_pem.error());
+  return KeyAndCertificate{std::move(*key_pem), std::move(*certificate)};
+}
+
+Result<KeyAndCertificate> make_front_certificate(const std::vector<std::string>& names, WallTime now) {
+  const auto others = alternative_names(names);
+  if (!others) return tl::unexpected(others.error());
+  const auto key = make_key();
+  if (!key) return tl::unexpected(key.error());
+  auto certificate = make_certificate(Role::Front, "oobd", key->get(), nullptr, key->get(), now, *others);
   if (!certificate) return tl::unexpected(certificate.error());
   auto key_pem = key_pem_of(key->get());
   if (!key_pem) return tl::unexpected(key_pem.error());

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/bytes.h"
 #include "common/clock.h"
@@ -22,6 +23,10 @@ Result<KeyAndCertificate> make_authority(WallTime now);
 
 // oobd's certificate (for TLS servers only) for limits::certificate_life.
 Result<KeyAndCertificate> make_server_certificate(const KeyAndCertificate& authority, WallTime now);
+
+// oobd's certificate towards clients, for limits::front_certificate_life: by itself, of no CA. `names`: host names and
+// addresses it answers to, at least one; Usage if one is neither.
+Result<KeyAndCertificate> make_front_certificate(const std::vector<std::string>& names, WallTime now);
 
 struct KeyAndRequest {
   Secret key_pem;

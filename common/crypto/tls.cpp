@@ -27,6 +27,9 @@ struct Connection {
   Bytes output;               // for the peer
   std::string ca_wanted;      // join only: the fingerprint
   bool ca_was_other = false;  // join only: the server showed no such CA
+  bool speaks_http = false;   // front and client: the protocol may go unnamed
+  std::string pin;            // client only: the fingerprint wanted; "": a CA has to vouch
+  std::string pin_seen;       // client only: the one it showed
 };
 
 Connection& connection_of(SSL* ssl) { return *static_cast<Connection*>(SSL_get_app_data(ssl)); }
@@ -82,6 +85,27 @@ int choose_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* chose
     return SSL_TLSEXT_ERR_OK;
   }
   return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+int choose_http(SSL*, const unsigned char** chosen, unsigned char* chosen_size, const unsigned char* offered,
+                unsigned offered_size, void*) {
+  for (unsigned at = 0; at < offered_size; at += 1u + offered[at]) {
+    if (std::string_view(reinterpret_cast<const char*>(offered) + at + 1, offered[at]) != kAlpnHttp) continue;
+    *chosen = offered + at + 1;
+    *chosen_size = offered[at];
+    return SSL_TLSEXT_ERR_OK;
+  }
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+// A client: the certificate it was told to expect, or one that the system's CAs vouch for.
+int verify_server(X509_STORE_CTX* store, void*) {
+  Connection& connection = connection_of(ssl_of(store));
+  connection.pin_seen = fingerprint(X509_STORE_CTX_get0_cert(store));
+  if (connection.pin.empty()) return X509_verify_cert(store);
+  if (connection.pin == connection.pin_seen) return 1;
+  X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+  return 0;
 }
 
 // On top of OpenSSL's verification, which takes a certificate without a purpose for one of every purpose: the peer's
@@ -191,6 +215,9 @@ Result<> TlsEngine::State::give_up(int returned) {
   }
   ended = tls_words(ssl.get());
   if (ca_was_other) ended = "this server is not the one the token was made by";
+  if (!pin.empty() && !pin_seen.empty() && pin != pin_seen)
+    ended = "its certificate is another than the one that was trusted: expected sha256:" + pin +
+            ", seen sha256:" + pin_seen;
   return fail(ErrorCode::Denied, ended);
 }
 
@@ -201,7 +228,7 @@ Result<> TlsEngine::State::handshake() {
   const unsigned char* name = nullptr;
   unsigned size = 0;
   SSL_get0_alpn_selected(ssl.get(), &name, &size);
-  if (size == 0) {
+  if (size == 0 && !speaks_http) {
     ended = "peer names no protocol (it is not of Outband)";
     return fail(ErrorCode::Denied, ended);
   }
@@ -261,12 +288,16 @@ std::optional<TlsEngine::PeerCertificate> TlsEngine::peer() const {
   return PeerCertificate{common_name(certificate), fingerprint(certificate), not_after_wall_ms(certificate)};
 }
 
+std::string TlsEngine::fingerprint_seen() const { return state_->pin_seen; }
+
 // --- contexts -------------------------------------------------------------------------------------------------------
 
 struct TlsContext::State {
   Owned<SSL_CTX> context;
   bool is_server = false;
   std::string ca_wanted;  // join only
+  bool speaks_http = false;
+  std::string pin, host;  // client only
 };
 
 TlsContext::TlsContext(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -278,7 +309,8 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(const std::string& certif
   if (!context) return tl::unexpected(context.error());
   const auto set = set_identity(context->get(), certificate_pem, key_pem, ca_pem, true);
   if (!set) return tl::unexpected(set.error());
-  return std::shared_ptr<TlsContext>(new TlsContext(std::make_unique<State>(State{std::move(*context), true, ""})));
+  return std::shared_ptr<TlsContext>(
+      new TlsContext(std::make_unique<State>(State{std::move(*context), true, "", false, "", ""})));
 }
 
 Result<std::shared_ptr<TlsContext>> TlsContext::agent(const std::string& certificate_pem, const Secret& key_pem,
@@ -288,7 +320,8 @@ Result<std::shared_ptr<TlsContext>> TlsContext::agent(const std::string& certifi
   auto set = set_identity(context->get(), certificate_pem, key_pem, ca_pem, false);
   if (set) set = set_protocol(context->get(), kAlpnTunnel);
   if (!set) return tl::unexpected(set.error());
-  return std::shared_ptr<TlsContext>(new TlsContext(std::make_unique<State>(State{std::move(*context), false, ""})));
+  return std::shared_ptr<TlsContext>(
+      new TlsContext(std::make_unique<State>(State{std::move(*context), false, "", false, "", ""})));
 }
 
 Result<std::shared_ptr<TlsContext>> TlsContext::join(const std::string& ca_fingerprint) {
@@ -298,7 +331,47 @@ Result<std::shared_ptr<TlsContext>> TlsContext::join(const std::string& ca_finge
   const auto set = set_protocol(context->get(), kAlpnJoin);
   if (!set) return tl::unexpected(set.error());
   return std::shared_ptr<TlsContext>(
-      new TlsContext(std::make_unique<State>(State{std::move(*context), false, ca_fingerprint})));
+      new TlsContext(std::make_unique<State>(State{std::move(*context), false, ca_fingerprint, false, "", ""})));
+}
+
+Result<std::shared_ptr<TlsContext>> TlsContext::front(const std::string& chain_pem, const Secret& key_pem) {
+  auto context = make_context(true);
+  if (!context) return tl::unexpected(context.error());
+  SSL_CTX* const c = context->get();
+  SSL_CTX_set_verify(c, SSL_VERIFY_NONE, nullptr);
+  SSL_CTX_set_alpn_select_cb(c, choose_http, nullptr);
+  const auto key = key_from_pem(key_pem.reveal());
+  if (!key) return tl::unexpected(key.error());
+  const Owned<BIO> memory(BIO_new_mem_buf(chain_pem.data(), static_cast<int>(chain_pem.size())));
+  bool first = true;
+  while (const Owned<X509> certificate{PEM_read_bio_X509(memory.get(), nullptr, nullptr, nullptr)}) {
+    const bool used =
+        first ? SSL_CTX_use_certificate(c, certificate.get()) == 1 : SSL_CTX_add1_chain_cert(c, certificate.get()) == 1;
+    if (!used) return openssl_error("cannot use the certificate");
+    if (first && X509_check_private_key(certificate.get(), key->get()) != 1) {
+      ERR_clear_error();
+      return fail(ErrorCode::Denied, "the key is not that of the certificate");
+    }
+    first = false;
+  }
+  ERR_clear_error();  // the end of the file is one
+  if (first) return fail(ErrorCode::Usage, "no certificate in PEM form");
+  if (SSL_CTX_use_PrivateKey(c, key->get()) != 1) return openssl_error("cannot use the key");
+  return std::shared_ptr<TlsContext>(
+      new TlsContext(std::make_unique<State>(State{std::move(*context), true, "", true, "", ""})));
+}
+
+Result<std::shared_ptr<TlsContext>> TlsContext::client(const std::string& host, const std::string& pin) {
+  auto context = make_context(false);
+  if (!context) return tl::unexpected(context.error());
+  SSL_CTX* const c = context->get();
+  SSL_CTX_set_verify(c, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_cert_verify_callback(c, verify_server, nullptr);
+  if (pin.empty() && SSL_CTX_set_default_verify_paths(c) != 1) return openssl_error("cannot read the system's CAs");
+  ERR_clear_error();  // a system without any CA: none vouches
+  if (const auto set = set_protocol(c, kAlpnHttp); !set) return tl::unexpected(set.error());
+  return std::shared_ptr<TlsContext>(
+      new TlsContext(std::make_unique<State>(State{std::move(*context), false, "", true, pin, host})));
 }
 
 std::string TlsContext::ca_pem_seen(const TlsEngine& engine) const {
@@ -313,12 +386,23 @@ std::string TlsContext::ca_pem_seen(const TlsEngine& engine) const {
 TlsEngine TlsContext::engine() {
   auto connection = std::make_unique<TlsEngine::State>();
   connection->ca_wanted = state_->ca_wanted;
+  connection->speaks_http = state_->speaks_http;
+  connection->pin = state_->pin;
   connection->ssl.reset(SSL_new(state_->context.get()));
   BIO* bio = BIO_new(bio_method());
   if (!connection->ssl || bio == nullptr) throw std::bad_alloc();
   BIO_set_data(bio, static_cast<Connection*>(connection.get()));
   SSL_set_bio(connection->ssl.get(), bio, bio);
   SSL_set_app_data(connection->ssl.get(), static_cast<Connection*>(connection.get()));
+  if (!state_->host.empty()) {
+    X509_VERIFY_PARAM* wanted = SSL_get0_param(connection->ssl.get());
+    const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(wanted, state_->host.c_str()) == 1;
+    if (!is_address) {
+      X509_VERIFY_PARAM_set1_host(wanted, state_->host.c_str(), 0);
+      SSL_set_tlsext_host_name(connection->ssl.get(), state_->host.c_str());  // RFC 6066: names only
+    }
+    ERR_clear_error();
+  }
   if (state_->is_server) {
     SSL_set_accept_state(connection->ssl.get());
   } else {

@@ -1,6 +1,7 @@
 // TlsEngine: TLS 1.3 over memory: bytes from the peer in, bytes for the peer out. No sockets, no threads, no time.
-// Roles: oobd is the TLS server; agents dial. ALPN decides: "oob/1" needs a client certificate of our CA,
-// "oob-join/1" has none. OpenSSL is seen only inside common/crypto. TLS 1.3 only (RFC 8446), no tickets, no early data.
+// Towards agents oobd is the TLS server; agents dial. ALPN decides: "oob/1" needs a client certificate of our CA,
+// "oob-join/1" has none. Towards clients it is an HTTPS server; who they are, a token says. OpenSSL is seen only inside
+// common/crypto. TLS 1.3 only (RFC 8446), no tickets, no early data.
 #pragma once
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@ namespace oob {
 
 inline constexpr std::string_view kAlpnTunnel = "oob/1";
 inline constexpr std::string_view kAlpnJoin = "oob-join/1";
+inline constexpr std::string_view kAlpnHttp = "http/1.1";  // RFC 7301; the only one that may be left out
 
 class TlsContext;  // shared by connections; reloaded when certificates change
 
@@ -41,6 +43,8 @@ class TlsEngine {
     std::int64_t not_after_wall_ms = 0;
   };
   std::optional<PeerCertificate> peer() const;  // verified against the CA, else empty
+  // client() only: SHA-256 of the certificate the server showed, lower-case hex, also if it was refused; "" before.
+  std::string fingerprint_seen() const;
 
  private:
   friend class TlsContext;
@@ -64,6 +68,12 @@ class TlsContext {
   // chain.
   static Result<std::shared_ptr<TlsContext>> join(const std::string& ca_fingerprint);
   std::string ca_pem_seen(const TlsEngine&) const;  // join only: the CA that was verified
+
+  // oobd towards clients: its certificate, with those of CAs in between behind it, and key; asks for none.
+  static Result<std::shared_ptr<TlsContext>> front(const std::string& chain_pem, const Secret& key_pem);
+  // A client: trusts exactly the certificate with this fingerprint, whatever is in it; or, if that is "", one that the
+  // system's CAs vouch for under the name (or address) `host`.
+  static Result<std::shared_ptr<TlsContext>> client(const std::string& host, const std::string& fingerprint);
 
   TlsEngine engine();  // a new connection, which may outlive this; the side that dials has output() at once
 

@@ -18,6 +18,9 @@ std::string verification_words(long result, bool peer_is_agent) {
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
     case X509_V_ERR_CERT_UNTRUSTED:
       return "peer's certificate is of another CA";
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      return "peer's certificate is for another name than the one that was asked for";
     case X509_V_ERR_CERT_HAS_EXPIRED:
       return "peer's certificate has expired (if not, this machine's clock is wrong)";
     case X509_V_ERR_CERT_NOT_YET_VALID:

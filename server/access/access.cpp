@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "common/limits.h"
@@ -49,13 +50,43 @@ std::string_view right_name(Right right) {
 Access::Access(std::string group) : Access(std::move(group), geteuid()) {}
 Access::Access(std::string group, unsigned own_uid) : group_(std::move(group)), own_uid_(own_uid) {}
 
+bool Access::may_all(const Identity& who) const {
+  // A uid means something on this machine only, said by its kernel or by a token for one of its accounts.
+  const bool known = (who.from == "local" || (who.token && who.token->account)) && who.uid != ~0u;
+  return (known && (who.uid == 0 || who.uid == own_uid_)) || who.groups.contains(group_);
+}
+
+bool Access::in_scope(const TokenScope& scope, Right right, const Object& object) const {
+  if (scope.rights && right != Right::List && !scope.rights->contains(right)) return false;
+  if (scope.consoles.empty()) return true;
+  if (object.console.empty()) return right == Right::List;  // what is listed is asked for one by one
+  return selects_ && std::all_of(scope.consoles.begin(), scope.consoles.end(),
+                                 [&](const std::string& names) { return selects_(names, object.console); });
+}
+
 Result<> Access::check(const Identity& who, Right right, const Object& object) const {
-  const bool local = who.from == "local" && who.uid != ~0u;  // a uid means something on this machine only
-  if (local && (who.uid == 0 || who.uid == own_uid_)) return {};
-  if (who.groups.contains(group_)) return {};
+  const bool granted = who.token && !who.token->account;
+  const bool in_token = !who.token || in_scope(*who.token, right, object);
+  const bool all = granted || may_all(who);
+  if (all && in_token) return {};
   std::string sentence = "user " + escape_controls(who.user) + " has not the right " + std::string(right_name(right));
   if (!object.console.empty()) sentence += " on " + escape_controls(object.console);
+  if (all) return fail(ErrorCode::Denied, sentence + " by this token; ask for one that has it (`oob token create`)");
   return fail(ErrorCode::Denied, sentence + "; ask to be put in group " + group_ + " (and log in anew)");
+}
+
+std::optional<Right> right_of(std::string_view name) {
+  for (const Right right : kAllRights) {
+    if (right_name(right) == name) return right;
+  }
+  return std::nullopt;
+}
+
+std::optional<Identity> identify_user(const std::string& name) {
+  std::vector<char> buffer(limits::user_record_bytes_max);
+  passwd entry{}, *found = nullptr;
+  if (getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || !found) return std::nullopt;
+  return identify_peer(found->pw_uid, found->pw_gid);
 }
 
 Identity identify_peer(unsigned uid, unsigned gid) {

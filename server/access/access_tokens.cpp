@@ -1,0 +1,297 @@
+// See access_tokens.h.
+#include "server/access/access_tokens.h"
+
+#include <algorithm>
+#include <set>
+
+#include "common/crypto/access_token.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "common/nearest.h"
+#include "common/text.h"
+
+namespace oob {
+namespace {
+
+std::vector<std::string> split(const std::string& text, char at) {
+  std::vector<std::string> out;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find(at, begin), text.size());
+    if (end > begin) out.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
+}
+
+std::shared_ptr<const TokenScope> scope_of(const AccessTokenRecord& record) {
+  auto scope = std::make_shared<TokenScope>();
+  scope->id = record.id;
+  scope->name = record.name;
+  scope->account = record.account;
+  scope->consoles = split(record.consoles, '\n');
+  scope->expires = WallTime(Duration(record.expires_wall_ms));
+  if (record.rights.empty()) return scope;
+  scope->rights.emplace();
+  for (const std::string& name : split(record.rights, ',')) {
+    if (const auto right = right_of(name)) scope->rights->insert(*right);
+  }
+  return scope;
+}
+
+Result<std::string> rights_text(const std::vector<std::string>& names, const TokenScope* bound) {
+  std::set<Right> wanted;
+  for (const std::string& name : names) {
+    const auto right = right_of(name);
+    std::vector<std::string> known;
+    for (const Right one : kAllRights) known.emplace_back(right_name(one));
+    if (!right) return fail(ErrorCode::Usage, "no right " + in_quotes(name) + did_you_mean(nearest_of(name, known)));
+    if (bound && bound->rights && *right != Right::List && !bound->rights->contains(*right))
+      return fail(ErrorCode::Denied, "the token you are using has not the right " + name + " itself");
+    wanted.insert(*right);
+  }
+  if (wanted.empty() && bound && bound->rights) wanted = *bound->rights;
+  std::string out;
+  for (const Right right : wanted) out += (out.empty() ? "" : ",") + std::string(right_name(right));
+  return out;
+}
+
+}  // namespace
+
+AccessTokens::AccessTokens(Shard& shard, Worker& disk, Database& database, const Access& access, CheckNames check_names)
+    : shard_(shard),
+      disk_(disk),
+      names_(shard),
+      store_(std::make_shared<AccessTokenStore>(database)),
+      access_(access),
+      check_names_(std::move(check_names)),
+      look_(shard),
+      uses_(shard),
+      account_(shard) {}
+
+AccessTokens::~AccessTokens() { write_uses(); }
+
+Result<> AccessTokens::start() {
+  const std::int64_t now = wall_ms(shard_.clock().wall());
+  constexpr std::chrono::milliseconds kKept = limits::access_token_kept;
+  if (const auto done = store_->forget_ended_before(now - kKept.count()); !done) return done;
+  auto records = store_->list();
+  if (!records) return tl::unexpected(records.error());
+  for (AccessTokenRecord& record : *records) {
+    if (record.account && !accounts_.contains(record.user)) {
+      if (auto user = identify_user(record.user)) accounts_[record.user] = std::move(*user);
+    }
+    add(std::move(record));
+  }
+  look_.every(limits::access_token_look_every, [this] { look(); });
+  uses_.every(limits::access_token_use_written_every, [this] { write_uses(); });
+  account_.every(limits::account_look_every, [this] { look_up_accounts(); });
+  return {};
+}
+
+void AccessTokens::add(AccessTokenRecord record) {
+  auto scope = scope_of(record);
+  const std::string id = record.id;
+  tokens_[id] = {std::move(record), std::move(scope), false, false};
+}
+
+std::optional<std::string> AccessTokens::over(const AccessTokenRecord& token) const {
+  if (token.revoked_wall_ms != 0) return "this token was revoked";
+  if (token.expires_wall_ms <= wall_ms(shard_.clock().wall())) return "this token has expired";
+  return std::nullopt;
+}
+
+std::optional<Identity> AccessTokens::login(const Secret& text, const std::string& from) {
+  const auto parsed = parse_access_token(text.reveal());
+  if (!parsed) return std::nullopt;
+  // An id that is not there takes as long as a wrong secret.
+  const std::string hash = hex(access_token_hash(parsed->secret));
+  const auto found = tokens_.find(parsed->id);
+  const std::string expected = found != tokens_.end() ? found->second.record.hash : std::string(hash.size(), '-');
+  if (!same_bytes(as_bytes(hash), as_bytes(expected)) || over(found->second.record)) return std::nullopt;
+  Entry& entry = found->second;
+  entry.used = true;
+  entry.record.used_wall_ms = wall_ms(shard_.clock().wall());
+  entry.record.used_from = from;
+  Identity who;
+  if (const auto account = accounts_.find(entry.record.user); entry.record.account && account != accounts_.end()) {
+    who = account->second;
+  }
+  who.user = entry.record.user;
+  who.from = from;
+  who.token = entry.scope;
+  return who;
+}
+
+// --- making ---
+
+Result<AccessTokenRecord> AccessTokens::record_for(const Identity& who, const Wish& wish) const {
+  const bool other = !wish.user.empty() && wish.user != who.user;
+  const TokenScope* bound = who.token.get();
+  AccessTokenRecord record;
+  record.user = other ? wish.user : who.user;
+  record.name = wish.name;
+  record.creator = who.user;
+  record.account = !other && (!bound || bound->account);
+  if (bound) record.parent = bound->id;
+  if (!wish.name.empty() && !check_name_letters(wish.name))
+    return fail(ErrorCode::Usage, "a token's name " + check_name_letters(wish.name).error().message);
+  if (const auto letters = check_name_letters(record.user); !letters) {
+    if (other) return fail(ErrorCode::Usage, "--user: " + letters.error().message);
+    return fail(ErrorCode::Usage, "this user has no name on the server's machine, so no token can act as them");
+  }
+  if (other) {
+    if (const auto admin = access_.check(who, Right::Admin, {}); !admin) return tl::unexpected(admin.error());
+    if (wish.rights.empty())
+      return fail(ErrorCode::Usage, "say what " + record.user + " may do with it, as in --may read,write");
+  }
+  const auto rights = rights_text(wish.rights, bound);
+  if (!rights) return tl::unexpected(rights.error());
+  record.rights = *rights;
+  if (bound) {
+    for (const std::string& names : bound->consoles) record.consoles += names + "\n";
+  }
+  if (!wish.consoles.empty()) {
+    if (wish.consoles.size() > limits::access_scope_bytes_max || wish.consoles.find('\n') != std::string::npos)
+      return fail(ErrorCode::Usage, "--on is too long; put the consoles in a group and name that");
+    if (const auto known = check_names_(wish.consoles); !known) return tl::unexpected(known.error());
+    record.consoles += wish.consoles + "\n";
+  }
+  const WallTime now = shard_.clock().wall();
+  const Duration life = wish.life.value_or(limits::access_token_life);
+  if (life <= Duration(0) || life > limits::access_token_life_max)
+    return fail(ErrorCode::Usage, "a token lasts from a millisecond to 366 days");
+  record.created_wall_ms = wall_ms(now);
+  record.expires_wall_ms = wall_ms(bound ? std::min(now + life, bound->expires) : now + life);
+  return record;
+}
+
+void AccessTokens::create(const Identity& who, const Wish& wish, std::function<void(Result<Made>)> done) {
+  auto record = record_for(who, wish);
+  if (!record) return done(tl::unexpected(record.error()));
+  const auto of_user = std::count_if(tokens_.begin(), tokens_.end(),
+                                     [&](const auto& t) { return t.second.record.user == record->user; });
+  if (tokens_.size() >= limits::access_tokens_max ||
+      static_cast<std::size_t>(of_user) >= limits::access_tokens_of_user_max) {
+    return done(
+        fail(ErrorCode::Conflict, "there are as many tokens as may be; those that ended are forgotten after 30 days"));
+  }
+  AccessToken token = make_access_token();
+  while (tokens_.contains(token.id)) token = make_access_token();
+  record->id = token.id;
+  record->hash = hex(access_token_hash(token.secret));
+  if (record->account && !who.token) accounts_[record->user] = who;
+  log_info("access", "a token was made",
+           {{"id", record->id}, {"user", record->user}, {"by", who.user}, {"from", who.from}});
+  write(*record,
+        [this, made = Made{access_token_text(token), *record}, done = std::move(done)](const Result<>& written) {
+          if (!written) return done(tl::unexpected(written.error()));
+          add(made.token);
+          done(made);
+        });
+}
+
+// --- looking at them and ending them ---
+
+bool AccessTokens::descends(const AccessTokenRecord& token, const std::string& from) const {
+  if (token.id == from) return true;
+  const auto parent = tokens_.find(token.parent);
+  return parent != tokens_.end() && descends(parent->second.record, from);
+}
+
+// Whoever came by a token is not shown more than it made.
+bool AccessTokens::may_see(const Identity& who, const AccessTokenRecord& token) const {
+  if (access_.check(who, Right::Admin, {})) return true;
+  return who.token ? descends(token, who.token->id) : token.user == who.user;
+}
+
+std::vector<AccessTokenRecord> AccessTokens::list(const Identity& who) const {
+  std::vector<AccessTokenRecord> out;
+  for (const auto& [id, entry] : tokens_) {
+    if (may_see(who, entry.record)) out.push_back(entry.record);
+  }
+  std::stable_sort(out.begin(), out.end(), [](auto& a, auto& b) { return a.created_wall_ms < b.created_wall_ms; });
+  return out;
+}
+
+void AccessTokens::revoke(const Identity& who, const std::string& id, std::function<void(Result<>)> done) {
+  const auto found = tokens_.find(id);
+  if (found == tokens_.end() || !may_see(who, found->second.record)) {
+    std::vector<std::string> ids;
+    for (const AccessTokenRecord& token : list(who)) ids.push_back(token.id);
+    return done(fail(ErrorCode::NotFound, "no token " + in_quotes(id) + did_you_mean(nearest_of(id, ids))));
+  }
+  std::vector<std::string> ended;
+  for (auto& [other, entry] : tokens_) {
+    if (descends(entry.record, id) && !over(entry.record)) ended.push_back(other);
+  }
+  auto last = std::make_shared<std::function<void(Result<>)>>(std::move(done));
+  if (ended.empty()) return (*last)({});
+  for (const std::string& one : ended) {
+    Entry& entry = tokens_[one];
+    entry.record.revoked_wall_ms = wall_ms(shard_.clock().wall());
+    entry.ended = true;
+    log_warning("access", "a token was revoked", {{"id", one}, {"user", entry.record.user}, {"by", who.user}});
+    // Written in order: when the last is on disk, all are, or one has said why not.
+    write(entry.record, [last, is_last = one == ended.back()](const Result<>& written) {
+      if (!*last || (written && !is_last)) return;
+      const auto call = std::exchange(*last, nullptr);
+      call(written ? Result<>{}
+                   : fail(written.error().code,
+                          "it is refused from now on, but that could not be written, so it would be "
+                          "good again after a restart: " +
+                              written.error().message));
+    });
+    if (ended_) ended_(one, "this token was revoked");
+  }
+}
+
+void AccessTokens::look() {
+  for (auto& [id, entry] : tokens_) {
+    if (entry.ended) continue;
+    const auto why = over(entry.record);
+    entry.ended = why.has_value();
+    if (why && ended_) ended_(id, *why);
+  }
+}
+
+void AccessTokens::look_up_accounts() {
+  std::set<std::string> users;
+  for (const auto& [id, entry] : tokens_) {
+    if (entry.record.account && !over(entry.record)) users.insert(entry.record.user);
+  }
+  const auto found = std::make_shared<std::map<std::string, Identity>>();
+  if (users.empty() || names_.queued() > 0) return;
+  names_.run(
+      [users, found] {
+        for (const std::string& user : users) {
+          if (auto who = identify_user(user)) (*found)[user] = std::move(*who);
+        }
+      },
+      [this, alive = std::weak_ptr(alive_), found] {
+        if (alive.lock()) accounts_ = std::move(*found);
+      });
+}
+
+// --- the disk ---
+
+void AccessTokens::write_uses() {
+  std::vector<AccessTokenRecord> used;
+  for (auto& [id, entry] : tokens_) {
+    if (std::exchange(entry.used, false)) used.push_back(entry.record);
+  }
+  if (used.empty()) return;
+  disk_.run([store = store_, used] {
+    for (const AccessTokenRecord& token : used) (void)store->put(token);  // when it was last used may be forgotten
+  });
+}
+
+void AccessTokens::write(const AccessTokenRecord& token, std::function<void(Result<>)> done) {
+  const auto outcome = std::make_shared<Result<>>();
+  disk_.run([store = store_, token, outcome] { *outcome = store->put(token); },
+            [outcome, alive = std::weak_ptr(alive_), done = std::move(done)] {
+              if (alive.lock()) done(*outcome);
+            });
+}
+
+}  // namespace oob
