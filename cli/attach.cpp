@@ -31,10 +31,10 @@ int watched_signals() {
 
 class AttachedTerminal final : public AttachOutside {
  public:
-  AttachedTerminal(Shard& shard, const std::string& socket_path, AttachChoices choices, int in, int out)
+  AttachedTerminal(Shard& shard, const HttpEndpoint& server, AttachChoices choices, int in, int out)
       : shard_(shard),
-        socket_path_(socket_path),
-        rest_(shard, socket_path),
+        server_(server),
+        rest_(shard, server),
         in_(shard, in),
         out_(shard, out),
         deadline_(shard),
@@ -46,7 +46,7 @@ class AttachedTerminal final : public AttachOutside {
 
   Exit run();
 
-  void connect() override;
+  void connect(const std::string& first) override;
   void disconnect() override { drop_socket(); }
   void send(Bytes message, bool binary) override {
     if (socket_) socket_->send(std::move(message), binary);
@@ -68,7 +68,7 @@ class AttachedTerminal final : public AttachOutside {
   void read_signal();
 
   Shard& shard_;
-  std::string socket_path_;
+  HttpEndpoint server_;
   Rest rest_;
   Descriptor in_, out_;
   Timer deadline_;
@@ -100,8 +100,8 @@ Exit AttachedTerminal::run() {
 
 // --- the connection ---
 
-void AttachedTerminal::connect() {
-  websocket_connect(shard_, socket_path_, "/v1/stream", limits::client_time_out,
+void AttachedTerminal::connect(const std::string& first) {
+  websocket_connect(shard_, server_, "/v1/stream?first=" + url_encode(first), limits::client_time_out,
                     [this](Result<std::unique_ptr<WebSocket>> socket) {
                       if (finished_) return;
                       if (socket) {
@@ -260,7 +260,7 @@ void AttachedTerminal::finished(Exit status, const std::string& message) {
 
 }  // namespace
 
-Exit run_attach(Shard& shard, const std::string& socket_path, AttachChoices choices) {
+Exit run_attach(Shard& shard, const HttpEndpoint& server, AttachChoices choices) {
   choices.pipe = ::isatty(STDIN_FILENO) == 0;
   const auto in = private_descriptor(STDIN_FILENO, O_RDONLY);
   const auto out = private_descriptor(STDOUT_FILENO, O_WRONLY);
@@ -268,7 +268,7 @@ Exit run_attach(Shard& shard, const std::string& socket_path, AttachChoices choi
     write_all(STDERR_FILENO, "oob: " + (in ? out.error().message : in.error().message) + "\n");
     return Exit::SomeFailed;
   }
-  AttachedTerminal terminal(shard, socket_path, std::move(choices), *in, *out);
+  AttachedTerminal terminal(shard, server, std::move(choices), *in, *out);
   return terminal.run();
 }
 

@@ -4,12 +4,13 @@
 #include <string>
 
 #include "cli/attach_conversation.h"
+#include "common/http/http.h"
 #include "common/runtime/shard.h"
 
 namespace oob {
 
 // Attaches until the person leaves; a signal that ends the program does so from here, with the terminal restored.
 // `choices.pipe` is set by what standard input is.
-Exit run_attach(Shard& shard, const std::string& socket_path, AttachChoices choices);
+Exit run_attach(Shard& shard, const HttpEndpoint& server, AttachChoices choices);
 
 }  // namespace oob

@@ -36,7 +36,13 @@ AttachConversation::AttachConversation(AttachChoices choices, AttachOutside& out
 
 // --- finding the name ---
 
+// The name as it was typed goes with the request to connect: one round trip. Only if the server does not know it so, is
+// it looked for.
 void AttachConversation::start() {
+  if (could_be_name(choices_.console)) {
+    console_ = choices_.console;
+    return dial();
+  }
   find(choices_.console, [this](const Result<std::string>& name) {
     if (!name) {
       const bool unasked = name.error().code != ErrorCode::NotFound;  // so the nearest command may be what was meant
@@ -44,8 +50,20 @@ void AttachConversation::start() {
       return finish(exit_of(name.error().code), name.error().message + did_you_mean(nearest));
     }
     console_ = *name;
-    stage_ = Stage::Connecting;
-    outside_.connect();
+    dial();
+  });
+}
+
+void AttachConversation::look_for_name(const Error& refused) {
+  looked_up_ = true;
+  find_in_all(choices_.console, [this, refused](const Result<std::string>& name) {
+    const bool same = name && *name == console_;  // there, but not for us
+    const bool nearer = !name && refused.code == ErrorCode::NotFound;
+    if (nearer) return finish(exit_of(name.error().code), name.error().message);
+    if (!name || same) return finish(exit_of(refused.code), refused.message);
+    console_ = *name;
+    channel_ = ++last_channel_;
+    attach(console_, channel_, had_seat_, choices_.force);
   });
 }
 
@@ -69,15 +87,20 @@ void AttachConversation::find_in_all(const std::string& name, const std::functio
 
 // --- the connection ---
 
+void AttachConversation::dial() {
+  stage_ = Stage::Connecting;
+  last_channel_ = channel_ = 1;
+  outside_.connect(json::serialize(attach_message(console_, channel_, had_seat_, choices_.force && !greeted_)));
+}
+
 void AttachConversation::connected() {
   if (stage_ == Stage::Finished) return;
   stage_ = Stage::Attaching;
   server_clock_ = PeerClock();
-  last_channel_ = channel_ = 1;
-  attach(console_, channel_, had_seat_, choices_.force && !greeted_);
 }
 
-void AttachConversation::attach(const std::string& console, std::uint32_t channel, bool write, bool force) {
+json::object AttachConversation::attach_message(const std::string& console, std::uint32_t channel, bool write,
+                                                bool force) const {
   json::object message{
       {"type", "attach"}, {"channel", channel}, {"console", console}, {"write", write}, {"force", force}};
   if (channel == channel_ && offset_) {
@@ -85,7 +108,11 @@ void AttachConversation::attach(const std::string& console, std::uint32_t channe
   } else {
     message["lines"] = choices_.lines;
   }
-  send(message);
+  return message;
+}
+
+void AttachConversation::attach(const std::string& console, std::uint32_t channel, bool write, bool force) {
+  send(attach_message(console, channel, write, force));
 }
 
 void AttachConversation::send(const json::object& message) {
@@ -97,7 +124,10 @@ void AttachConversation::send(const json::object& message) {
 void AttachConversation::disconnected(const Error& why) {
   if (stage_ == Stage::Finished) return;
   const bool fatal = why.code == ErrorCode::Denied || !greeted_;
-  if (fatal) return finish(exit_of(why.code), why.message);
+  if (fatal) {
+    const auto meant = greeted_ ? std::nullopt : nearest_of(choices_.console, choices_.also_meant);
+    return finish(exit_of(why.code), why.message + did_you_mean(meant));
+  }
   if (stage_ == Stage::Attached) {
     say_unknown_fate();
     if (choices_.pipe && (input_ended_ || something_refused_)) {
@@ -247,6 +277,8 @@ void AttachConversation::on_error(const json::object& event) {
     notice("still on " + console_ + ": " + text);
   } else if (stage_ != Stage::Attaching) {
     notice(text);
+  } else if (!greeted_ && !looked_up_ && (code == ErrorCode::NotFound || code == ErrorCode::Denied)) {
+    look_for_name({code, text});
   } else if (!greeted_ || code == ErrorCode::NotFound || code == ErrorCode::Denied) {
     finish(exit_of(code), text);
   } else {  // back at the server, but it cannot serve this console just now
@@ -375,8 +407,7 @@ void AttachConversation::tick() {
   }
   if (retry_at_ && now >= *retry_at_) {
     retry_at_.reset();
-    stage_ = Stage::Connecting;
-    outside_.connect();
+    dial();
   }
   settle();
 }

@@ -33,7 +33,8 @@ struct AttachChoices {
 class AttachOutside {
  public:
   virtual ~AttachOutside() = default;
-  virtual void connect() = 0;     // leads to connected() or disconnected()
+  // Leads to connected() or disconnected(). `first` is the first message and goes with the request to connect.
+  virtual void connect(const std::string& first) = 0;
   virtual void disconnect() = 0;  // without disconnected()
   virtual void send(Bytes message, bool binary) = 0;
   virtual void output(ByteView bytes) = 0;                   // the console's, raw
@@ -77,9 +78,12 @@ class AttachConversation {
   };
 
   // attach_conversation.cpp
+  void dial();
   void find(const std::string& name, std::function<void(Result<std::string>)> done);
   void find_in_all(const std::string& name, const std::function<void(Result<std::string>)>& done);
+  json::object attach_message(const std::string& console, std::uint32_t channel, bool write, bool force) const;
   void attach(const std::string& console, std::uint32_t channel, bool write, bool force);
+  void look_for_name(const Error& refused);
   void send(const json::object& message);
   void control(const std::string& type, const json::object& event);
   void on_attached(const json::object& event);
@@ -127,6 +131,7 @@ class AttachConversation {
   std::uint64_t seat_ = 0, sequence_ = 0;
   bool had_seat_ = false;                // and wants it again after a reconnect
   bool letting_go_ = false;              // asked to be a reader
+  bool looked_up_ = false;               // the name was not known as it was typed
   bool greeted_ = false;                 // attached once
   std::optional<std::uint64_t> offset_;  // of the next byte of output
   bool replaying_ = false;               // output may step back once

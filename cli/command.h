@@ -49,6 +49,8 @@ inline constexpr std::string_view kNamesText = "names, ranges (web[01-16]), glob
 
 // The option of every listing: `-o json`.
 Option output_option();
+// The one of every command: which server. It may stand before the command, too.
+Option server_option();
 
 // All of them, in the order of the overview.
 const std::vector<Command>& all_commands();

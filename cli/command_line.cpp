@@ -45,6 +45,10 @@ void declare(CLI::App& app, const Command& command, CommandLine& into) {
     auto* option = app.add_option(std::string(argument.name), values, std::string(argument.text));
     option->required(argument.required)->expected(argument.required ? 1 : 0, argument.many ? 1 << 16 : 1);
   }
+  const Option server = server_option();  // for the help; it was taken out before
+  app.add_option(std::string(server.names))
+      ->type_name(std::string(server.takes))
+      ->description(std::string(server.text));
   for (const Option& option : command.options) {
     const std::string key = last_name(option.names);
     auto& values = into.values[key];
@@ -64,6 +68,24 @@ void declare(CLI::App& app, const Command& command, CommandLine& into) {
       app.get_option(key)->excludes(app.get_option(std::string(option.excludes)));
     }
   }
+}
+
+// Takes --server out, wherever it stands. Error: it names none.
+Result<std::string> take_server(std::vector<std::string>& arguments) {
+  const std::string name(server_option().names);
+  std::string server;
+  for (auto at = arguments.begin(); at != arguments.end() && *at != "--";) {
+    const bool joined = at->starts_with(name + "=");
+    if (*at != name && !joined) {
+      ++at;
+      continue;
+    }
+    if (!joined && std::next(at) == arguments.end()) return fail(ErrorCode::Usage, name + " wants a server after it");
+    server = joined ? at->substr(name.size() + 1) : *std::next(at);
+    if (server.empty()) return fail(ErrorCode::Usage, name + " wants a server after it");
+    at = arguments.erase(at, std::next(at, joined ? 1 : 2));
+  }
+  return server;
 }
 
 // Declares the commands of one verb; others are not worth the time on each call.
@@ -136,6 +158,9 @@ const std::vector<std::string>& verbs() {
 
 tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> arguments) {
   CommandLine line;
+  const auto server = take_server(arguments);
+  if (!server) return refuse(server.error().message);
+  line.server = *server;
   const bool for_help =
       !arguments.empty() && (arguments[0] == "help" || arguments[0] == "-h" || arguments[0] == "--help");
   if (arguments.empty() || (for_help && arguments.size() == 1)) {

@@ -18,6 +18,8 @@ struct CommandLine {
   // By the last name of an option ("--lines") or an argument's name ("NAME"). Flags that were given have an empty list.
   std::map<std::string, std::vector<std::string>, std::less<>> values;
 
+  std::string server;  // --server
+
   bool has(std::string_view name) const { return values.contains(name); }
   // The value; what the table says it is otherwise; "".
   std::string text(std::string_view name) const;

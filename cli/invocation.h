@@ -5,6 +5,7 @@
 
 #include "cli/command_line.h"
 #include "cli/rest.h"
+#include "cli/server_choice.h"
 #include "cli/table.h"
 #include "common/clock.h"
 #include "common/runtime/shard.h"
@@ -13,14 +14,16 @@ namespace oob {
 
 class Invocation {
  public:
-  explicit Invocation(CommandLine line) : line_(std::move(line)), socket_(server_socket()), rest_(shard_, socket_) {}
+  explicit Invocation(CommandLine line)
+      : line_(std::move(line)), server_(choose_server(line_.server)), rest_(shard_, server_) {}
   Exit run() { return line_.command->run(*this); }
 
   const CommandLine& line() const { return line_; }
   bool json() const { return line_.text("--output") == "json"; }
   Shard& shard() { return shard_; }
   Rest& rest() { return rest_; }
-  const std::string& socket() const { return socket_; }
+  const Result<HttpEndpoint>& server() const { return server_; }  // or why there is none
+  std::string server_shown() const { return server_ ? server_->shown : ""; }
 
   // To standard output. Done too if its reader has gone: who stops reading has seen enough; then reader_gone().
   Exit print(const std::string& text);
@@ -45,7 +48,7 @@ class Invocation {
   static std::string json_line(const json::value& value);
 
   CommandLine line_;
-  std::string socket_;
+  Result<HttpEndpoint> server_;
   bool reader_gone_ = false;
   Shard shard_;
   Rest rest_;

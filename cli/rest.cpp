@@ -1,7 +1,6 @@
 // Requests to the server and its errors as ours.
 #include "cli/rest.h"
 
-#include <cstdlib>
 #include <optional>
 
 #include "cli/show.h"
@@ -9,9 +8,9 @@
 
 namespace oob {
 
-std::string server_socket() {
-  const char* socket = std::getenv("OOB_SOCKET");
-  return socket != nullptr && *socket != '\0' ? socket : "/run/oob/oobd.sock";
+Rest::Rest(Shard& shard, const Result<HttpEndpoint>& server) : shard_(shard) {
+  if (server) client_ = std::make_unique<HttpClient>(shard, *server);
+  if (!server) no_server_ = server.error();
 }
 
 Result<json::value> read_answer(const Result<HttpResponse>& response, json::value* refused) {
@@ -28,16 +27,18 @@ Result<json::value> read_answer(const Result<HttpResponse>& response, json::valu
 }
 
 void Rest::call(const std::string& method, const std::string& path, Query query, std::string body, Done done) {
+  if (!client_) return shard_.post([done = std::move(done), error = no_server_] { done(tl::unexpected(error)); });
   HttpRequest request{method, path, std::move(query), std::move(body)};
-  http_request(shard_, socket_, std::move(request), limits::client_time_out,
-               [done = std::move(done)](const Result<HttpResponse>& response) { done(read_answer(response)); });
+  client_->request(std::move(request), limits::client_time_out,
+                   [done = std::move(done)](const Result<HttpResponse>& response) { done(read_answer(response)); });
 }
 
 Result<json::value> Rest::wait(const std::string& method, const std::string& path, Query query, std::string body,
                                json::value* refused) {
+  if (!client_) return tl::unexpected(no_server_);
   std::optional<Result<HttpResponse>> answer;
   HttpRequest request{method, path, std::move(query), std::move(body)};
-  http_request(shard_, socket_, std::move(request), limits::client_time_out, [&](Result<HttpResponse> response) {
+  client_->request(std::move(request), limits::client_time_out, [&](Result<HttpResponse> response) {
     answer = std::move(response);
     shard_.stop();
   });

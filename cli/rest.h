@@ -1,8 +1,10 @@
-// Rest: requests to oobd over its UNIX socket, answers as JSON. On the shard; the waiting form runs the shard itself
-// and is for commands that do one thing after another. Limits: limits::client_time_out and those of common/http.
+// Rest: requests to oobd, answers as JSON, over one connection as long as they follow each other. On the shard; the
+// waiting form runs the shard itself and is for commands that do one thing after another. Limits:
+// limits::client_time_out and those of common/http.
 #pragma once
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "common/http/http.h"
@@ -10,13 +12,12 @@
 
 namespace oob {
 
-std::string server_socket();  // OOB_SOCKET, else /run/oob/oobd.sock
-
 class Rest {
  public:
   using Query = std::map<std::string, std::string>;
   using Done = std::function<void(Result<json::value>)>;
-  Rest(Shard& shard, std::string socket) : shard_(shard), socket_(std::move(socket)) {}
+  // Without a server every request fails as that error says.
+  Rest(Shard& shard, const Result<HttpEndpoint>& server);
 
   // Errors: what the server said (its message escaped), or Unavailable. `body` is JSON or empty. Path: undecoded names.
   void call(const std::string& method, const std::string& path, Query query, std::string body, Done done);
@@ -26,7 +27,8 @@ class Rest {
 
  private:
   Shard& shard_;
-  std::string socket_;
+  Error no_server_;
+  std::unique_ptr<HttpClient> client_;
 };
 
 // The answer's JSON, or its {"error": {"code", "message"}} as an Error.

@@ -14,6 +14,7 @@
 #include "common/text.h"
 #include "common/toml/diagnostics.h"
 #include "server/config/server_config.h"
+#include "server/front/front_certificate.h"
 #include "server/front/router.h"
 #include "server/inventory/loader.h"
 #include "server/server.h"
@@ -23,8 +24,9 @@ namespace {
 constexpr const char* kUsage =
     "usage: oobd [--foreground] [--config FILE]   run the server; FILE defaults to /etc/oob/oobd.toml\n"
     "       oobd check DIR                        check an inventory folder; exit status 2 if it has errors\n"
+    "       oobd fingerprint [--config FILE]      of the certificate clients see, to compare when they log in\n"
     "       oobd --list-routes | --version | --help\n"
-    "signals: HUP reads the inventory again, USR1 retries lines that are down, USR2 reopens the logs\n";
+    "signals: HUP reads inventory and certificate again, USR1 retries lines that are down, USR2 reopens the logs\n";
 
 constexpr int kUsageStatus = 2;
 
@@ -41,6 +43,16 @@ int check(const std::string& folder) {
               oob::count_of(inventory->consoles.size(), "console", "consoles").c_str(),
               oob::count_of(inventory->agents.size(), "agent", "agents").c_str());
   return 0;
+}
+
+int fingerprint(const std::string& config_path) {
+  oob::Diagnostics diagnostics;
+  const oob::ServerConfig config = oob::load_server_config(config_path, diagnostics);
+  std::fputs(diagnostics.text().c_str(), stderr);
+  if (diagnostics.failed()) return kUsageStatus;
+  const auto found = oob::front_fingerprint({config.state + "/tls", {}, config.api_certificate, config.api_key});
+  if (!found) return std::fprintf(stderr, "oobd: %s\n", found.error().message.c_str()), 1;
+  return std::printf("sha256:%s\n", found->c_str()), 0;
 }
 
 int run(const std::string& config_path) {
@@ -103,6 +115,7 @@ int main(int argc, char** argv) try {
   }
   if (optind == argc) return run(config_path);
   if (std::string(argv[optind]) == "check" && optind + 2 == argc) return check(argv[optind + 1]);
+  if (std::string(argv[optind]) == "fingerprint" && optind + 1 == argc) return fingerprint(config_path);
   std::fputs(kUsage, stderr);
   return kUsageStatus;
 } catch (const std::exception& error) {

@@ -17,6 +17,8 @@
 #include "server/agents/enrolment.h"
 #include "server/database/agents.h"
 #include "server/database/state_folder.h"
+#include "server/front/front_certificate.h"
+#include "server/front/https_front.h"
 #include "server/front/unix_front.h"
 #include "server/running_inventory.h"
 #include "tunnel.pb.h"
@@ -41,10 +43,17 @@ struct Server::State final : Backend, AgentAssignments {
   std::unique_ptr<Enrolment> enrolment;  // on the worker
   std::unique_ptr<AgentDirectory> directory;
   std::unique_ptr<AgentListener> listener;
+  std::unique_ptr<AccessTokens> tokens;
+  std::map<std::string, std::set<std::string>> selected;  // consoles of NAMES in tokens, of the inventory that runs
   std::unique_ptr<UnixFront> front;
+  std::unique_ptr<HttpsFront> https;
 
   Result<> start();
   Result<> start_agents();
+  Result<> start_fronts();
+  FrontCertificatePlace certificate_place() const;
+  void read_certificate();
+  bool selects(const std::string& names, const std::string& console);
 
   // AgentAssignments
   void assignment(const std::string& agent, wire::Assignment& into) override { inventory->assignment(agent, into); }
@@ -61,6 +70,7 @@ struct Server::State final : Backend, AgentAssignments {
   void agents(Done<std::vector<AgentRow>> done) override;
   void enroll(const std::string& agent, const Identity& who, Done<EnrolToken> done) override;
   void revoke(const std::string& agent, const Identity& who, Done<void> done) override;
+  AccessTokens& access_tokens() override { return *tokens; }
   void inventory_text(Done<InventoryText> done) override { inventory->text(std::move(done)); }
   void inventory_check(const std::string& dir, Done<InventoryReport> done) override {
     inventory->check(dir, std::move(done));
@@ -94,7 +104,10 @@ Result<> Server::State::start() {
   inventory = std::make_unique<RunningInventory>(
       shard, *worker, *database, *logs, config.inventory,
       RunningInventory::Events{[this](const std::string& name) { directory->forget_console(name); },
-                               [this] { directory->reassign(); }});
+                               [this] {
+                                 selected.clear();
+                                 directory->reassign();
+                               }});
   if (auto started = inventory->start(); !started) return started;
   if (auto started = start_agents(); !started) return started;
   if (::getgrnam(config.access_group.c_str()) == nullptr) {
@@ -102,8 +115,62 @@ Result<> Server::State::start() {
                 "there is no such group: only root and oobd's own user may do anything; make it with groupadd",
                 {{"access_group", config.access_group}});
   }
+  return start_fronts();
+}
+
+Result<> Server::State::start_fronts() {
+  access.set_selects([this](const std::string& names, const std::string& console) { return selects(names, console); });
+  tokens =
+      std::make_unique<AccessTokens>(shard, *worker, *database, access, [this](const std::string& names) -> Result<> {
+        const auto found = select(names);
+        return found ? Result<>{} : tl::unexpected(found.error());
+      });
+  if (auto started = tokens->start(); !started) return started;
   front = std::make_unique<UnixFront>(shard, *this, access);
-  return front->listen(config.socket);
+  if (auto listening = front->listen(config.socket); !listening || config.api_listen.empty()) return listening;
+  auto certificate = open_front_certificate(certificate_place(), shard.clock().wall());
+  if (!certificate) return tl::unexpected(certificate.error());
+  https = std::make_unique<HttpsFront>(shard, *this, access, *tokens, std::move(certificate->tls));
+  for (const std::string& address : config.api_listen) {
+    if (auto listening = https->listen(address); !listening) {
+      return fail(listening.error().code, "[api] listen: " + listening.error().message);
+    }
+  }
+  log_info("server", "clients connect here",
+           {{"address", https->addresses()}, {"certificate", "sha256:" + certificate->fingerprint}});
+  return {};
+}
+
+FrontCertificatePlace Server::State::certificate_place() const {
+  return {config.state + "/tls", config.api_names, config.api_certificate, config.api_key};
+}
+
+void Server::State::read_certificate() {
+  if (!https) return;
+  auto certificate = open_front_certificate(certificate_place(), shard.clock().wall());
+  if (!certificate) {
+    return log_error("front", "the certificate stays as it was: " + certificate.error().message);
+  }
+  https->use(std::move(certificate->tls));
+  log_info("front", "read the certificate", {{"certificate", "sha256:" + certificate->fingerprint}});
+}
+
+// A name that is gone takes its own term out of NAMES, not the others; never more than was meant.
+bool Server::State::selects(const std::string& names, const std::string& console) {
+  const auto known = selected.find(names);
+  if (known != selected.end()) return known->second.contains(console);
+  std::set<std::string> found;
+  std::string term;
+  int depth = 0;
+  for (const char c : names + ",") {
+    depth += (c == '[') - (c == ']');
+    if (c != ',' || depth > 0) {
+      term += c;
+      continue;
+    }
+    if (const auto some = select(std::exchange(term, {}))) found.insert(some->begin(), some->end());
+  }
+  return selected.emplace(names, std::move(found)).first->second.contains(console);
 }
 
 Result<> Server::State::start_agents() {
@@ -138,6 +205,7 @@ Result<> Server::State::start_agents() {
 }
 
 void Server::reload() {
+  state_->read_certificate();
   state_->inventory->apply("oobd", "SIGHUP", [](Result<InventoryReport> report) {
     if (!report) return log_error("inventory", "not applied: " + report.error().message);
     bool failed = false;
@@ -159,6 +227,7 @@ void Server::reopen_logs() { state_->logs->reopen(); }
 
 void Server::stop(std::function<void()> done) {
   state_->front.reset();
+  state_->https.reset();
   state_->listener.reset();
   state_->logs->flush(std::move(done));
 }

@@ -4,6 +4,11 @@
 
 namespace oob {
 
+Option server_option() {
+  return {
+      .names = "--server", .text = "a server you logged in to, its URL, or the path of a socket", .takes = "SERVER"};
+}
+
 Option output_option() {
   return {.names = "-o,--output", .text = "json: one line of JSON", .takes = "FORM", .one_of = {"text", "json"}};
 }
@@ -11,8 +16,8 @@ Option output_option() {
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> out;
-    for (const auto group :
-         {console_commands, attach_commands, log_commands, inventory_commands, agent_commands, version_commands}) {
+    for (const auto group : {console_commands, attach_commands, log_commands, inventory_commands, agent_commands,
+                             access_commands, version_commands}) {
       for (Command& command : group()) out.push_back(std::move(command));
     }
     return out;
@@ -31,9 +36,13 @@ std::string overview() {
          "  oob log NAME [-n LINES]          the last lines of its log\n"
          "  oob inventory check|plan|apply   what is managed\n"
          "  oob agent enroll|ls|revoke       the agents beside the equipment\n"
+         "  oob login URL, oob logout        a server elsewhere, by a token\n"
+         "  oob token create|ls|revoke       tokens that let somebody in from elsewhere\n"
+         "  oob whoami                       who the server knows you as\n"
          "  oob help [COMMAND], oob version\n"
          "\n"
-         "The server is the one at OOB_SOCKET (default /run/oob/oobd.sock). Listings know -o json.\n";
+         "The server: --server, else OOB_SERVER, else OOB_SOCKET, else the one logged in to, else this machine's.\n"
+         "Listings know -o json.\n";
 }
 
 }  // namespace oob

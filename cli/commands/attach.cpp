@@ -10,6 +10,7 @@ namespace {
 
 Exit attach(Invocation& invocation) {
   const CommandLine& line = invocation.line();
+  if (!invocation.server()) return invocation.say(invocation.server().error());
   const auto escape = parse_escape(line.text("--escape"));
   if (!escape) return invocation.say({ErrorCode::Usage, "-e: " + escape.error().message});
   AttachChoices choices;
@@ -20,7 +21,7 @@ Exit attach(Invocation& invocation) {
   choices.escape = *escape;
   if (line.named_plainly) choices.also_meant = verbs();
   choices.seed = static_cast<unsigned>(::getpid());
-  return run_attach(invocation.shard(), invocation.socket(), std::move(choices));
+  return run_attach(invocation.shard(), *invocation.server(), std::move(choices));
 }
 
 }  // namespace

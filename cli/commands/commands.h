@@ -11,6 +11,7 @@ std::vector<Command> attach_commands();     // attach.cpp
 std::vector<Command> log_commands();        // log.cpp
 std::vector<Command> inventory_commands();  // inventory.cpp
 std::vector<Command> agent_commands();      // agents.cpp
+std::vector<Command> access_commands();     // access.cpp
 std::vector<Command> version_commands();    // version.cpp
 
 }  // namespace oob

@@ -7,7 +7,7 @@
 #include <deque>
 
 #include "common/http/http.h"
-#include "common/http/outbox.h"
+#include "common/http/wire.h"
 #include "common/limits.h"
 
 namespace oob {
@@ -16,25 +16,35 @@ namespace {
 namespace beast = boost::beast;
 namespace http = beast::http;
 namespace websocket = beast::websocket;
-using Socket = asio::local::stream_protocol::socket;
+using Socket = HttpSocket;
 using Code = boost::system::error_code;
 
-// The layer below Beast's WebSocket: takes every write at once into the outbox, which is written when the loop has
-// run what is due now. Without it each message costs a system call.
+// The layer below Beast: takes every write at once into the wire, which is written when the loop has run what is due
+// now. Without it each message costs a system call. A write is done when it is queued, not when it is sent.
 class GatherStream {
  public:
   using executor_type = Socket::executor_type;
   using next_layer_type = Socket;  // Beast closes the socket through it on a time-out
-  explicit GatherStream(std::shared_ptr<Outbox> out) : out_(std::move(out)) {}
+  explicit GatherStream(std::shared_ptr<Wire> out) : out_(std::move(out)) {}
 
   executor_type get_executor() noexcept { return out_->socket.get_executor(); }
   Socket& next_layer() noexcept { return out_->socket; }
   const Socket& next_layer() const noexcept { return out_->socket; }
-  Outbox& out() { return *out_; }
+  Wire& out() { return *out_; }
 
   template <typename Buffers, typename Handler>
   auto async_read_some(const Buffers& buffers, Handler&& handler) {
-    return out_->socket.async_read_some(buffers, std::forward<Handler>(handler));
+    return asio::async_initiate<Handler, void(Code, std::size_t)>(
+        [out = out_](auto completion, const auto& into) {
+          if (!out->engine) return out->socket.async_read_some(into, std::move(completion));
+          const auto held = std::make_shared<decltype(completion)>(std::move(completion));
+          out->await([out, held, into](Code error) {
+            const std::size_t n = asio::buffer_copy(into, asio::buffer(out->received));
+            out->received.erase(out->received.begin(), out->received.begin() + static_cast<std::ptrdiff_t>(n));
+            std::move (*held)(n > 0 ? Code() : error, n);
+          });
+        },
+        handler, buffers);
   }
 
   template <typename Buffers, typename Handler>
@@ -58,6 +68,7 @@ class GatherStream {
 
   template <typename Handler>
   friend void async_teardown(beast::role_type, GatherStream& stream, Handler&& handler) {
+    if (stream.out_->engine) stream.out_->engine->close_notify();
     stream.out_->flush();  // the closing frame
     Code error;
     stream.out_->socket.shutdown(Socket::shutdown_send, error);
@@ -65,7 +76,7 @@ class GatherStream {
   }
 
  private:
-  std::shared_ptr<Outbox> out_;
+  std::shared_ptr<Wire> out_;
 };
 
 using Stream = websocket::stream<GatherStream, false>;
@@ -73,7 +84,8 @@ using Stream = websocket::stream<GatherStream, false>;
 // The life of one WebSocket, shared by the handle and the pending operations.
 class Core : public std::enable_shared_from_this<Core> {
  public:
-  Core(Shard& shard, std::shared_ptr<Outbox> out) : out_(out), stream_(GatherStream(out)), goodbye_(shard) {
+  Core(Shard& shard, std::shared_ptr<Wire> out)
+      : shard_(shard), out_(out), stream_(GatherStream(out)), goodbye_(shard), watch_(shard) {
     stream_.read_message_max(limits::stream_message_bytes_max);
     stream_.auto_fragment(false);
     stream_.set_option(websocket::stream_base::timeout{
@@ -90,6 +102,7 @@ class Core : public std::enable_shared_from_this<Core> {
       if (const auto self = weak.lock()) self->progressed();
     };
     post([this] { read(); });
+    if (out_->engine) watch_.every(limits::stream_ping_every, [this] { watch(); });
   }
 
   std::size_t unsent() const { return queued_bytes_ + out_->unsent(); }
@@ -116,6 +129,7 @@ class Core : public std::enable_shared_from_this<Core> {
   }
 
   void set_reading(bool on) {
+    if (on && !reading_) out_->heard = shard_.clock().now();  // nobody listened meanwhile
     reading_ = on;
     if (on) post([this] { held_ ? deliver() : read(); });
   }
@@ -160,8 +174,22 @@ class Core : public std::enable_shared_from_this<Core> {
     if (!dead_) read();
   }
 
+  // A network that dies does not say so: each side lets the other hear something, and misses it. The one that cannot
+  // read for now (its terminal is stopped) is heard all the same.
+  void watch() {
+    if (dead_ || over_ || closing_) return;
+    if (reading_ && shard_.clock().now() - out_->heard > limits::stream_silence_max) {
+      constexpr std::chrono::seconds kSilence = limits::stream_silence_max;
+      return finish("nothing came from the peer for " + std::to_string(kSilence.count()) + " s");
+    }
+    if (pinging_ || out_->unsent() > limits::http_write_bytes_kept) return;
+    pinging_ = true;
+    stream_.async_ping({}, [self = shared_from_this()](Code) { self->pinging_ = false; });
+  }
+
   std::string read_error(Code error) const {
     if (closing_) return reason_;
+    if (!out_->why.empty()) return out_->why;
     if (error == websocket::error::closed) {
       const auto& why = stream_.reason();
       return why.reason.empty() ? "closed by the peer" : std::string(why.reason.c_str(), why.reason.size());
@@ -222,6 +250,7 @@ class Core : public std::enable_shared_from_this<Core> {
     if (dead_) return;
     dead_ = true;
     goodbye_.cancel();
+    watch_.cancel();
     const auto closed = std::move(events_.closed);
     if (closed) closed(reason);
     end_socket();
@@ -229,9 +258,8 @@ class Core : public std::enable_shared_from_this<Core> {
 
   void end_socket() {
     goodbye_.cancel();
-    out_->progress = nullptr;
-    Code ignored;
-    out_->socket.close(ignored);
+    watch_.cancel();
+    out_->close();
     asio::post(stream_.get_executor(), [self = shared_from_this()] {
       self->events_ = {};
       const auto call = std::move(self->ended);
@@ -240,16 +268,17 @@ class Core : public std::enable_shared_from_this<Core> {
     });
   }
 
-  std::shared_ptr<Outbox> out_;
+  Shard& shard_;
+  std::shared_ptr<Wire> out_;
   Stream stream_;
-  Timer goodbye_;
+  Timer goodbye_, watch_;
   WebSocket::Events events_;
   beast::flat_buffer in_;
   std::deque<Message> queue_;
   std::size_t queued_bytes_ = 0;
   std::string reason_;
   bool reading_ = true, read_under_way_ = false, held_ = false;
-  bool writing_ = false, behind_ = false, closing_ = false;
+  bool writing_ = false, behind_ = false, closing_ = false, pinging_ = false;
   bool over_ = false;  // finished or about to be
   bool dead_ = false;  // no callback any more
 };

@@ -1,6 +1,7 @@
-// What of http.h needs no Beast: targets, and Errors as JSON bodies.
+// What of http.h needs no Beast: targets, the token's header, and Errors as JSON bodies.
 #include "common/http/http.h"
 #include "common/json/json.h"
+#include "common/limits.h"
 
 namespace oob {
 namespace {
@@ -47,6 +48,20 @@ bool decode(std::string_view text, bool plus_is_space, std::string& out) {
 }
 
 }  // namespace
+
+Secret bearer_token(std::string_view header) {
+  constexpr std::string_view kScheme = "bearer ";
+  if (header.size() <= kScheme.size() || header.size() > kScheme.size() + limits::token_bytes_max) return {};
+  for (std::size_t i = 0; i < kScheme.size(); ++i) {
+    const char c = header[i];
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) != kScheme[i]) return {};
+  }
+  const std::string_view token = header.substr(kScheme.size());
+  for (const char c : token) {
+    if (c <= ' ' || c > '~') return {};
+  }
+  return Secret(as_bytes(token));
+}
 
 std::string url_encode(std::string_view text) {
   constexpr char kHex[] = "0123456789ABCDEF";

@@ -1,13 +1,18 @@
-// HTTP/1.1 and WebSocket, server and client, over any connected socket. Boost.Beast is seen only in http.cpp: it takes
+// HTTP/1.1 and WebSocket, server and client, over a UNIX socket or TLS. Boost.Beast is seen only in http.cpp: it takes
 // most of a minute to compile. Everything runs on the shard; calls back on the shard, never from inside a call.
 // Limits: limits::http_*; a peer that sends more, or nonsense, is closed.
 #pragma once
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "common/bytes.h"
+#include "common/crypto/secret.h"
+#include "common/crypto/tls.h"
 #include "common/result.h"
 #include "common/runtime/shard.h"
 
@@ -18,12 +23,18 @@ struct HttpRequest {
   std::string path;    // decoded, without the query: "/v1/consoles/web01"
   std::map<std::string, std::string> query;
   std::string body;
+  // Only of a request that came in:
+  Secret token = {};        // "Authorization: Bearer ..", RFC 6750; empty if there is none, or more than one
+  std::string origin = {};  // "Origin": a page in a browser made it; "" if there is none
+  std::string host = {};    // "Host"
 };
 
 struct HttpResponse {
   unsigned status = 200;
   std::string content_type = "application/json";
   std::string body;
+  std::vector<std::pair<std::string, std::string>> headers = {};  // besides Content-Type and the like
+  bool close = false;                                             // nothing more is taken on this connection
 };
 
 // One open WebSocket. Destroying it closes the connection at once; close() says goodbye first.
@@ -55,21 +66,51 @@ class HttpServerEvents {
 };
 
 // Serves one accepted, connected socket until it closes; `events` belongs to it. Keep-alive; one request at a time;
-// 30 s without a request closes. Destroying the handle closes; `closed` is called when it ended by itself.
+// 30 s without a request closes. Destroying the handle closes; `closed` is called when it ended by itself. With `tls`
+// it is a TCP socket: each side hears of the other every limits::stream_ping_every, and answers carry the headers that
+// keep browsers from doing more with them than they should.
 class HttpConnection {
  public:
   virtual ~HttpConnection() = default;
 };
 std::unique_ptr<HttpConnection> serve_http(Shard& shard, int fd, std::unique_ptr<HttpServerEvents> events,
-                                           std::function<void()> closed);
+                                           std::function<void()> closed, std::optional<TlsEngine> tls = {});
 
-// --- client: over a UNIX socket path ---
-// One request on a connection of its own. Error Unavailable: no server there (message says which path and what to do);
-// Denied: the socket may not be opened by this user.
-void http_request(Shard& shard, const std::string& socket_path, HttpRequest request, Duration time_out,
-                  std::function<void(Result<HttpResponse>)> done);
-void websocket_connect(Shard& shard, const std::string& socket_path, const std::string& target, Duration time_out,
+// --- client ---
+
+// Where a server is, and what it is shown.
+struct HttpEndpoint {
+  std::string shown;                // in messages: the path, the URL
+  std::string address;              // as Connector takes it: "unix:/path", "host:port", "[v6]:port"
+  std::shared_ptr<TlsContext> tls;  // none: a UNIX socket
+  Secret token;                     // "Authorization: Bearer .."; empty: none
+  std::string if_refused = {};      // what to do if its certificate is not trusted, for that message; may be empty
+  // Gets the fingerprint of the certificate that was shown, and whether it was trusted. May be empty.
+  std::function<void(const std::string& fingerprint, bool trusted)> certificate_seen = {};
+};
+HttpEndpoint unix_endpoint(const std::string& path);
+
+// Requests to one server. A connection is used for one after the other, while they come within
+// limits::client_reuse_max. Error Unavailable: no server there (the message says which and what to do); Denied: the
+// socket may not be opened by this user, or the certificate is not the one that is trusted.
+class HttpClient {
+ public:
+  HttpClient(Shard& shard, HttpEndpoint endpoint);
+  ~HttpClient();
+  const HttpEndpoint& endpoint() const;
+  void request(HttpRequest request, Duration time_out, std::function<void(Result<HttpResponse>)> done);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// `target` is a path with its query, encoded.
+void websocket_connect(Shard& shard, const HttpEndpoint& endpoint, const std::string& target, Duration time_out,
                        std::function<void(Result<std::unique_ptr<WebSocket>>)> done);
+
+// What stands behind "Bearer " in an Authorization header, RFC 6750 section 2.1; empty if it has another form.
+Secret bearer_token(std::string_view header);
 
 std::string url_encode(std::string_view text);
 // "/v1/consoles/a%20b?names=x%5B1-3%5D" into path and query, decoded. False: a "%" that is not followed by two hex

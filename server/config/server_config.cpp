@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "common/limits.h"
 #include "common/toml/table.h"
 
 namespace oob {
@@ -25,6 +26,7 @@ class ConfigReader {
     out_.agents_socket = path_beside(out_.socket, "agents.sock");
     out_.log_folder = out_.state + "/log";
     if (const auto* table = top_.table("agents")) read_agents(*table);
+    if (const auto* table = top_.table("api")) read_api(*table);
     if (const auto* table = top_.table("log")) {
       TableReader log(*table, "[log]", to_);
       read_path(log, "folder", out_.log_folder);
@@ -50,6 +52,26 @@ class ConfigReader {
     check_socket(agents, "socket", out_.agents_socket);
     read_word(agents, "local-user", out_.agents_local_user);
     agents.finish();
+  }
+
+  void read_api(const toml_file::Value& table) {
+    TableReader api(table, "[api]", to_);
+    if (const auto* listen = api.any("listen"); listen && listen->is(toml_file::Value::Type::List)) {
+      out_.api_listen = api.texts("listen").value_or(std::vector<std::string>{});
+    } else if (listen) {
+      out_.api_listen = {api.text("listen").value_or("")};
+    }
+    for (const std::string& address : out_.api_listen) check_listen(api, address);
+    std::erase(out_.api_listen, "");
+    if (out_.api_listen.size() > limits::front_listens_max) api.error("listen", "\"listen\" has too many addresses");
+    if (const auto names = api.texts("names")) out_.api_names = *names;
+    read_path(api, "certificate", out_.api_certificate);
+    read_path(api, "key", out_.api_key);
+    if (out_.api_certificate.empty() != out_.api_key.empty()) {
+      api.error(out_.api_key.empty() ? "certificate" : "key",
+                "\"certificate\" and \"key\" belong together; one is missing");
+    }
+    api.finish();
   }
 
   void read_path(TableReader& table, std::string_view key, std::string& into) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/log.h"
 #include "common/toml/diagnostics.h"
@@ -14,11 +15,15 @@ struct ServerConfig {
   std::string inventory;                      // default: inventory.d beside the file
   std::string socket = "/run/oob/oobd.sock";  // clients
   LogLevel log_level = LogLevel::Info;
-  std::string agents_listen = "127.0.0.1:7420";  // [agents] listen; "": no agent dials in over the network
-  std::string agents_socket;                     // [agents] socket; default: agents.sock beside `socket`
-  std::string agents_local_user;                 // [agents] local-user; "": oobd's own user and root only
-  std::string log_folder;                        // [log] folder; default: <state>/log
-  std::string access_group = "oob";              // [access] group
+  std::string agents_listen = "127.0.0.1:7420";              // [agents] listen; "": no agent dials in over the network
+  std::string agents_socket;                                 // [agents] socket; default: agents.sock beside `socket`
+  std::string agents_local_user;                             // [agents] local-user; "": oobd's own user and root only
+  std::vector<std::string> api_listen = {"127.0.0.1:7443"};  // [api] listen; empty: no client comes over the network
+  std::vector<std::string> api_names;  // [api] names, of the certificate oobd makes; empty: this machine's
+  std::string api_certificate;         // [api] certificate and key: the admin's own; "": the one oobd makes
+  std::string api_key;
+  std::string log_folder;            // [log] folder; default: <state>/log
+  std::string access_group = "oob";  // [access] group
 };
 
 // What is wrong goes to `to`; the result is complete with defaults, and to be used only if !to.failed().

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/access/access_tokens.h"
 #include "server/console/console.h"
 
 namespace oob {
@@ -83,6 +84,8 @@ class Backend {
   virtual void agents(Done<std::vector<AgentRow>> done) = 0;
   virtual void enroll(const std::string& agent, const Identity& who, Done<EnrolToken> done) = 0;
   virtual void revoke(const std::string& agent, const Identity& who, Done<void> done) = 0;
+
+  virtual AccessTokens& access_tokens() = 0;
 
   virtual void inventory_text(Done<InventoryText> done) = 0;
   virtual void inventory_check(const std::string& dir, Done<InventoryReport> done) = 0;  // "": the server's own

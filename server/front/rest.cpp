@@ -38,6 +38,66 @@ void get_version(Backend&, const Call& call, Respond respond) {
   respond(ok({{"version", OOB_VERSION}, {"user", call.who.user}}));
 }
 
+// --- who one is, and tokens ------------------------------------------------------------------------------------------
+
+void get_whoami(Backend&, const Call& call, Respond respond) { respond(ok(identity_json(call.who))); }
+
+void get_tokens(Backend& backend, const Call& call, Respond respond) {
+  json::array rows;
+  for (const AccessTokenRecord& token : backend.access_tokens().list(call.who)) {
+    rows.push_back(access_token_json(token, SystemClock().wall()));
+  }
+  respond(ok({{"tokens", std::move(rows)}}));
+}
+
+// The fields of a wish for a token; the first that does not fit is the error.
+Result<AccessTokens::Wish> wish_asked(const std::string& body) {
+  boost::system::error_code bad;
+  const json::value parsed = body.empty() ? json::value(json::object()) : json::parse(body, bad);
+  const json::object* fields = bad ? nullptr : parsed.if_object();
+  if (!fields) return fail(ErrorCode::Usage, "the body has to be a JSON object");
+  AccessTokens::Wish wish;
+  for (const auto& [key, value] : *fields) {
+    const auto text = [&] { return value.is_string() ? std::string(value.get_string()) : std::string(); };
+    if (key == "seconds" && value.is_int64() && value.get_int64() > 0 && value.get_int64() < 1'000'000'000) {
+      wish.life = std::chrono::seconds(value.get_int64());
+    } else if (key == "may" && value.is_array()) {
+      for (const json::value& right : value.get_array()) {
+        if (!right.is_string()) return fail(ErrorCode::Usage, "may has to be a list of rights");
+        wish.rights.emplace_back(right.get_string());
+      }
+    } else if (key == "name" && value.is_string()) {
+      wish.name = text();
+    } else if (key == "user" && value.is_string()) {
+      wish.user = text();
+    } else if (key == "on" && value.is_string()) {
+      wish.consoles = text();
+    } else {
+      return fail(ErrorCode::Usage,
+                  "a token has no \"" + escape_controls(std::string(key)) + "\", or not of this form");
+    }
+  }
+  return wish;
+}
+
+void post_tokens(Backend& backend, const Call& call, Respond respond) {
+  const auto wish = wish_asked(call.request.body);
+  if (!wish) return respond(error_response(wish.error()));
+  backend.access_tokens().create(call.who, *wish, [respond](Result<AccessTokens::Made> made) {
+    if (!made) return respond(error_response(made.error()));
+    json::object body = access_token_json(made->token, SystemClock().wall());
+    body["token"] = std::string(made->text.reveal());
+    respond(ok(body));
+  });
+}
+
+void post_token_revoke(Backend& backend, const Call& call, Respond respond) {
+  backend.access_tokens().revoke(call.who, call.name, [id = call.name, respond](Result<> done) {
+    respond(done ? ok({{"text", "token " + id + " is revoked, and whoever used it is cut off"}})
+                 : error_response(done.error()));
+  });
+}
+
 // --- consoles --------------------------------------------------------------------------------------------------------
 
 void get_consoles(Backend& backend, const Call& call, Respond respond) {
@@ -187,6 +247,10 @@ void post_apply(Backend& backend, const Call& call, Respond respond) {
 
 constexpr Route kRoutes[] = {
     {"GET", "/v1/version", Right::List, false, get_version},
+    {"GET", "/v1/whoami", Right::List, false, get_whoami},
+    {"GET", "/v1/tokens", Right::List, false, get_tokens},
+    {"POST", "/v1/tokens", Right::List, false, post_tokens},
+    {"POST", "/v1/tokens/{name}/revoke", Right::List, false, post_token_revoke},
     {"GET", "/v1/consoles", Right::List, false, get_consoles},
     {"GET", "/v1/consoles/{name}", Right::List, true, get_console},
     {"GET", "/v1/consoles/{name}/log", Right::Log, true, get_log},

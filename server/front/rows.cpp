@@ -210,4 +210,49 @@ json::object report_json(const InventoryReport& report) {
   return out;
 }
 
+json::object identity_json(const Identity& who) {
+  json::object out{{"user", who.user}, {"from", who.from}};
+  json::array rights;
+  for (const Right right : kAllRights) {
+    const bool bounded = who.token && who.token->rights && right != Right::List;
+    if (!bounded || who.token->rights->contains(right)) rights.push_back(json::string(right_name(right)));
+  }
+  out["rights"] = std::move(rights);
+  if (!who.token) return out;
+  json::array consoles;
+  for (const std::string& names : who.token->consoles) consoles.push_back(json::string(names));
+  if (!consoles.empty()) out["on"] = std::move(consoles);
+  out["token"] = who.token->id;
+  put_text(out, "token_name", who.token->name);
+  put_time(out, "expires", who.token->expires);
+  return out;
+}
+
+json::object access_token_json(const AccessTokenRecord& token, WallTime now) {
+  const auto time = [](std::int64_t ms) { return ms == 0 ? std::nullopt : std::optional(WallTime(Duration(ms))); };
+  const bool over = token.expires_wall_ms <= wall_ms(now);
+  json::object out{{"id", token.id},
+                   {"user", token.user},
+                   {"state", token.revoked_wall_ms != 0 ? "revoked"
+                             : over                     ? "expired"
+                                                        : "good"},
+                   {"creator", token.creator}};
+  put_text(out, "name", token.name);
+  put_text(out, "parent", token.parent);
+  put_text(out, "may", token.rights);
+  json::array consoles;
+  for (std::size_t at = 0; at < token.consoles.size();) {
+    const std::size_t end = std::min(token.consoles.find('\n', at), token.consoles.size());
+    consoles.push_back(json::string(token.consoles.substr(at, end - at)));
+    at = end + 1;
+  }
+  if (!consoles.empty()) out["on"] = std::move(consoles);
+  put_time(out, "created", time(token.created_wall_ms));
+  put_time(out, "expires", time(token.expires_wall_ms));
+  put_time(out, "revoked", time(token.revoked_wall_ms));
+  put_time(out, "last_used", time(token.used_wall_ms));
+  put_text(out, "last_from", token.used_from);
+  return out;
+}
+
 }  // namespace oob

@@ -10,6 +10,8 @@ json::object session_json(const std::string& console, const SessionRow& row);
 json::object log_json(const ConsoleLog::Read& read, const ConsoleLog& log);
 json::object agent_json(const AgentRow& row);
 json::object token_json(const std::string& agent, const EnrolToken& token);
+json::object identity_json(const Identity& who);
+json::object access_token_json(const AccessTokenRecord& token, WallTime now);
 json::object inventory_json(const InventoryText& inventory);
 json::object report_json(const InventoryReport& report);
 

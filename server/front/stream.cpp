@@ -89,7 +89,7 @@ void StreamConnection::Channel::event(const SessionEvent& event) {
 }
 
 StreamConnection::StreamConnection(Shard& shard, Clock& clock, Backend& backend, const Access& access, Identity who,
-                                   std::unique_ptr<WebSocket> socket)
+                                   std::unique_ptr<WebSocket> socket, const std::string& first)
     : shard_(shard),
       clock_(clock),
       backend_(backend),
@@ -111,9 +111,22 @@ StreamConnection::StreamConnection(Shard& shard, Clock& clock, Backend& backend,
   send(welcome);
   tick();
   ticks_.every(limits::stream_tick_every, [this] { tick(); });
+  if (!first.empty()) received(as_bytes(first), false);
 }
 
 StreamConnection::~StreamConnection() { channels_.clear(); }
+
+std::string first_message(const HttpRequest& upgrade) {
+  const auto found = upgrade.query.find("first");
+  return found == upgrade.query.end() ? "" : found->second;
+}
+
+void StreamConnection::end(const Error& why) {
+  ticks_.cancel();
+  channels_.clear();
+  send_error(0, why);
+  socket_->close(why.message);
+}
 
 bool StreamConnection::client_keeps_up() const { return socket_->unsent() <= limits::viewer_queue_bytes; }
 

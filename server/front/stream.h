@@ -12,13 +12,18 @@
 
 namespace oob {
 
+// The client's first message, which may come with the request to upgrade (schema/stream.md); "" if it does not.
+std::string first_message(const HttpRequest& upgrade);
+
 class StreamConnection {
  public:
   StreamConnection(Shard& shard, Clock& clock, Backend& backend, const Access& access, Identity who,
-                   std::unique_ptr<WebSocket> socket);
+                   std::unique_ptr<WebSocket> socket, const std::string& first = {});
   ~StreamConnection();
   StreamConnection(const StreamConnection&) = delete;
   StreamConnection& operator=(const StreamConnection&) = delete;
+
+  void end(const Error& why);  // its sessions at once; the client is told why
 
  private:
   class Channel;

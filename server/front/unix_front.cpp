@@ -22,8 +22,9 @@ class Conversation final : public HttpServerEvents {
 
   void request(const HttpRequest& request, Respond respond) override { router_.run(who_, request, std::move(respond)); }
   HttpResponse upgrade(const HttpRequest& request) override { return router_.admit_upgrade(who_, request); }
-  void opened(std::unique_ptr<WebSocket> socket, const HttpRequest&) override {
-    stream_ = std::make_unique<StreamConnection>(shard_, shard_.clock(), backend_, access_, who_, std::move(socket));
+  void opened(std::unique_ptr<WebSocket> socket, const HttpRequest& request) override {
+    stream_ = std::make_unique<StreamConnection>(shard_, shard_.clock(), backend_, access_, who_, std::move(socket),
+                                                 first_message(request));
   }
 
  private:

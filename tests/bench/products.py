@@ -133,7 +133,7 @@ class Outband(Product):
         """Everything that is done once in a server's life: the CA, the enrolment. Not timed."""
         self.config = self.write("oobd.toml", f'state = "{self.folder}/state"\ninventory = "{self.folder}/inventory.d"\n'
                                  f'socket = "{self.socket}"\n[agents]\nlisten = "{self.centre}:{self.port}"\n'
-                                 f'socket = "{self.folder}/a"\n[log]\nfolder = "{self.folder}/log"\n')
+                                 f'socket = "{self.folder}/a"\n[api]\nlisten = ""\n[log]\nfolder = "{self.folder}/log"\n')
         server = f"unix:{self.folder}/a" if self.agent == "local" else f"{self.centre}:{self.port}"
         self.agent_config = self.write("agent.toml", f'name = "{self.agent}"\nserver = "{server}"\n'
                                        f'state = "{self.folder}/agent"\nrings = "{self.folder}/rings"\n'

@@ -153,10 +153,12 @@ class Daemon:
 
 
 class Site:
-    def __init__(self, inventory="", agents=(), start=True, local=True):
+    def __init__(self, inventory="", agents=(), start=True, local=True, https=False):
+        """https: clients may come over the network too, to `https_port`."""
         self.folder = tempfile.mkdtemp(prefix="oobt.", dir="/tmp")
         os.chmod(self.folder, 0o755)  # programs run as another user
         self.port = free_port()
+        self.https_port = free_port() if https else None
         self.socket = f"{self.folder}/s"
         self.agents, self.daemons, self.server = {}, [], None
         self.log_folder = f"{self.folder}/state/log"
@@ -188,7 +190,9 @@ class Site:
         with open(f"{self.folder}/oobd.toml", "w") as file:
             file.write(f'state = "{self.folder}/state"\ninventory = "{self.folder}/inventory.d"\n'
                        f'socket = "{self.socket}"\n[agents]\nlisten = "127.0.0.1:{self.port}"\n'
-                       f'socket = "{self.folder}/a"\n[log]\nfolder = "{self.log_folder}"\n{extra}')
+                       f'socket = "{self.folder}/a"\n[log]\nfolder = "{self.log_folder}"\n'
+                       + ("" if "[api]" in extra else "[api]\nlisten = "
+                          + (f'"127.0.0.1:{self.https_port}"\n' if self.https_port else '""\n')) + extra)
 
     def write_inventory(self, text, name="site.toml"):
         with open(f"{self.folder}/inventory.d/{name}", "w") as file:

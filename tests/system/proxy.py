@@ -1,12 +1,16 @@
-"""A TCP relay in front of oobd's agents' port that can be cut, or go silent without closing (half-open), and resume."""
+"""A TCP relay in front of one of oobd's ports that can be cut, or go silent without closing (half-open), and resume;
+and that can hold every byte back for a while, as a long way would."""
+import collections
 import select
 import socket
 import threading
+import time
 
 
 class TcpProxy:
-    def __init__(self, target):
-        self.target = target
+    def __init__(self, target, delay_s=0):
+        self.target, self.delay_s = target, delay_s
+        self.later = collections.deque()  # (when, source, pair, bytes) on their way
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         self.lock = threading.Lock()
@@ -15,6 +19,7 @@ class TcpProxy:
         self.accepting = True
         self.relayed = 0           # connections so far
         self.running = True
+        self.ended = set()         # sources at their end, of a relay that delays
         self.wake_r, self.wake_w = socket.socketpair()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -79,12 +84,30 @@ class TcpProxy:
         sink = pair[1] if source is pair[0] else pair[0]
         try:
             got = source.recv(65536)
-            if got:
+            if got and not self.delay_s:
                 sink.sendall(got)
-                return True
+            if self.delay_s:  # the end of a stream takes as long as its bytes
+                self.later.append((time.monotonic() + self.delay_s, source, pair, got))
+            return bool(got) or bool(self.delay_s)
         except OSError:
             pass
         return False
+
+    def _deliver(self):
+        """What has been held back long enough; how long until the next."""
+        while self.later:
+            left = self.later[0][0] - time.monotonic()
+            if left > 0:
+                return left
+            _, source, pair, got = self.later.popleft()
+            sink = pair[1] if source is pair[0] else pair[0]
+            try:
+                sink.sendall(got) if got else sink.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+            if not got:
+                self.ended.add(source)
+        return 60
 
     def _run(self):
         while self.running:
@@ -93,7 +116,9 @@ class TcpProxy:
             try:
                 # A silent network answers nobody: new connections wait in the backlog.
                 doors = [self.listener] if self.forwarding else []
-                ready, _, _ = select.select(doors + [self.wake_r] + list(ends), [], [], 60)
+                wait_s = self._deliver()
+                ready, _, _ = select.select(doors + [self.wake_r] + [end for end in ends if end not in self.ended], [],
+                                            [], wait_s)
             except (OSError, ValueError):
                 continue  # one was closed meanwhile
             if self.wake_r in ready:

@@ -32,17 +32,20 @@ TEST_F(Attach, who_writes_instead_is_named) {
 TEST_F(Attach, a_unique_beginning_of_a_name_is_enough) {
   conversation.emplace(AttachChoices{.console = "we"}, outside, clock);
   conversation->start();
-  outside.answer(fail(ErrorCode::NotFound, "no console"));
+  open();
+  event({{"type", "error"}, {"channel", 1}, {"code", "not-found"}, {"text", "no console"}});
   outside.answer(json::parse(R"({"consoles":[{"name":"db1"},{"name":"web01"}]})"));
   EXPECT_EQ(outside.connects, 1);
-  open();
-  EXPECT_EQ(outside.sent.at(0).at("console"), "web01");
+  EXPECT_EQ(outside.sent.at(1).at("console"), "web01");
+  attached(7, 0, {}, 2);
+  EXPECT_EQ(outside.hints.at(0), "web01: read-write as alice, line exec via rack1. ^Ec? help, ^Ec. leave.");
 }
 
 TEST_F(Attach, an_unknown_name_ends_with_the_nearest_name_or_command) {
   conversation.emplace(AttachChoices{.console = "webb1", .also_meant = {"ls", "info"}}, outside, clock);
   conversation->start();
-  outside.answer(fail(ErrorCode::NotFound, "no console"));
+  open();
+  event({{"type", "error"}, {"channel", 1}, {"code", "not-found"}, {"text", "no console"}});
   outside.answer(json::parse(R"({"consoles":[{"name":"db1"},{"name":"web1"}]})"));
   EXPECT_EQ(outside.exit, Exit::NoSuchName);
   EXPECT_NE(outside.last_words.find("\"web1\""), std::string::npos);
@@ -51,7 +54,7 @@ TEST_F(Attach, an_unknown_name_ends_with_the_nearest_name_or_command) {
 TEST_F(Attach, a_mistyped_command_is_recognised_without_a_server_too) {
   conversation.emplace(AttachChoices{.console = "lss", .also_meant = {"ls", "info"}}, outside, clock);
   conversation->start();
-  outside.answer(fail(ErrorCode::Unavailable, "no server answers"));
+  conversation->disconnected({ErrorCode::Unavailable, "no server answers"});
   EXPECT_EQ(outside.exit, Exit::NoServer);
   EXPECT_EQ(outside.last_words, "no server answers; did you mean \"ls\"?");
 }
@@ -73,6 +76,7 @@ TEST_F(Attach, not_being_allowed_ends_with_its_own_status) {
   begin();
   open();
   event({{"type", "error"}, {"channel", 1}, {"code", "denied"}, {"text", "user alice may not read web01"}});
+  outside.answer(json::parse(R"({"consoles":[{"name":"web01"}]})"));
   EXPECT_EQ(outside.exit, Exit::NotAllowed);
 }
 

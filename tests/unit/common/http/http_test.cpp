@@ -73,7 +73,9 @@ struct Server {
 
   Result<HttpResponse> ask(HttpRequest request) {
     std::optional<Result<HttpResponse>> answer;
-    http_request(shard, path, std::move(request), 5s, [&](Result<HttpResponse> a) { answer = std::move(a); });
+    HttpClient(shard, unix_endpoint(path)).request(std::move(request), 5s, [&](Result<HttpResponse> a) {
+      answer = std::move(a);
+    });
     if (!until([&] { return answer.has_value(); })) return fail(ErrorCode::Internal, "no callback came");
     return *answer;
   }
@@ -81,7 +83,7 @@ struct Server {
   // A connected pair of WebSockets: the client's is returned, the server's is `far`.
   std::unique_ptr<WebSocket> connect() {
     std::optional<Result<std::unique_ptr<WebSocket>>> near;
-    websocket_connect(shard, path, "/stream", 5s, [&](auto socket) { near = std::move(socket); });
+    websocket_connect(shard, unix_endpoint(path), "/stream", 5s, [&](auto socket) { near = std::move(socket); });
     EXPECT_TRUE(until([&] { return near && far; }));
     EXPECT_TRUE(near && *near);
     return near && *near ? std::move(**near) : nullptr;
@@ -165,7 +167,9 @@ TEST(Http, headers_and_bodies_beyond_the_limits_are_refused) {
 TEST(Http, an_answer_to_a_connection_that_is_gone_is_dropped) {
   Server server;
   bool called = false;
-  http_request(server.shard, server.path, {"GET", "/later", {}, ""}, 5s, [&](auto) { called = true; });
+  HttpClient(server.shard, unix_endpoint(server.path)).request({"GET", "/later", {}, ""}, 5s, [&](auto) {
+    called = true;
+  });
   ASSERT_TRUE(server.until([&] { return !server.pending.empty(); }));
   server.connections.clear();
   server.pending[0]({});
@@ -175,7 +179,9 @@ TEST(Http, an_answer_to_a_connection_that_is_gone_is_dropped) {
 TEST(Http, a_server_that_does_not_answer_is_unavailable_after_the_time_out) {
   Server server;
   std::optional<Result<HttpResponse>> answer;
-  http_request(server.shard, server.path, {"GET", "/later", {}, ""}, 50ms, [&](auto a) { answer = std::move(a); });
+  HttpClient(server.shard, unix_endpoint(server.path)).request({"GET", "/later", {}, ""}, 50ms, [&](auto a) {
+    answer = std::move(a);
+  });
   ASSERT_TRUE(server.until([&] { return answer.has_value(); }));
   ASSERT_FALSE(*answer);
   EXPECT_EQ(answer->error().code, ErrorCode::Unavailable);
@@ -185,12 +191,12 @@ TEST(Http, no_server_is_said_with_the_path_and_what_to_do) {
   Server server;
   for (const std::string& path : {server.folder + "/none", std::string(200, 'x')}) {
     std::optional<Error> error;
-    http_request(server.shard, path, {"GET", "/", {}, ""}, 5s, [&](auto a) { error = a.error(); });
+    HttpClient(server.shard, unix_endpoint(path)).request({"GET", "/", {}, ""}, 5s, [&](auto a) { error = a.error(); });
     ASSERT_TRUE(server.until([&] { return error.has_value(); }));
     EXPECT_EQ(error->code, ErrorCode::Unavailable);
     EXPECT_NE(error->message.find(path), std::string::npos);
     error.reset();
-    websocket_connect(server.shard, path, "/", 5s, [&](auto a) { error = a.error(); });
+    websocket_connect(server.shard, unix_endpoint(path), "/", 5s, [&](auto a) { error = a.error(); });
     ASSERT_TRUE(server.until([&] { return error.has_value(); }));
     EXPECT_EQ(error->code, ErrorCode::Unavailable);
   }
@@ -246,7 +252,8 @@ TEST(WebSocket, messages_pass_both_ways_in_order_and_in_kind) {
 TEST(WebSocket, a_refused_upgrade_brings_the_servers_own_words) {
   Server server;
   std::optional<Error> error;
-  websocket_connect(server.shard, server.path, "/closed", 5s, [&](auto socket) { error = socket.error(); });
+  websocket_connect(server.shard, unix_endpoint(server.path), "/closed", 5s,
+                    [&](auto socket) { error = socket.error(); });
   ASSERT_TRUE(server.until([&] { return error.has_value(); }));
   EXPECT_EQ(error->code, ErrorCode::Denied);
   EXPECT_EQ(error->message, "user bob may not; ask alice");

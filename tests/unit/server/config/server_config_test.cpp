@@ -21,6 +21,22 @@ TEST(ServerConfig, an_empty_file_gives_the_defaults) {
   EXPECT_EQ(config.agents_local_user, "");
   EXPECT_EQ(config.log_folder, "/var/lib/oob/log");
   EXPECT_EQ(config.access_group, "oob");
+  EXPECT_EQ(config.api_listen, std::vector<std::string>{"127.0.0.1:7443"});
+}
+
+TEST(ServerConfig, clients_may_come_to_one_address_to_several_or_to_none) {
+  Diagnostics to;
+  EXPECT_TRUE(read("[api]\nlisten = ''\n", to).api_listen.empty());
+  EXPECT_TRUE(read("[api]\nlisten = []\n", to).api_listen.empty());
+  EXPECT_EQ(read("[api]\nlisten = '[::]:443'\n", to).api_listen, std::vector<std::string>{"[::]:443"});
+  const auto config = read(
+      "[api]\nlisten = ['127.0.0.1:1', '[::1]:1']\nnames = ['oob.example.org']\ncertificate = 'c.pem'\nkey = 'c.key'\n",
+      to);
+  EXPECT_EQ(to.text(), "");
+  EXPECT_EQ(config.api_listen.size(), 2u);
+  EXPECT_EQ(config.api_names, std::vector<std::string>{"oob.example.org"});
+  EXPECT_EQ(config.api_certificate, "/etc/oob/c.pem");
+  EXPECT_EQ(config.api_key, "/etc/oob/c.key");
 }
 
 TEST(ServerConfig, what_is_written_counts_and_paths_are_relative_to_the_file) {
@@ -85,6 +101,13 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"log-level = 'eror'\n",
                 "1:13: error: \"log-level\" is one of debug, info, warning, error; this is \"eror\"; did you mean "
                 "\"error\"?"},
+        Mistake{"[api]\nlisten = 7443\n", "2:10: error: \"listen\" wants text in quotes, this is a whole number"},
+        Mistake{"[api]\nlisten = ['7443']\n",
+                "2:10: error: \"listen\" is an address and a port as \"0.0.0.0:7420\" or \"[::]:7420\", or \"\" for "
+                "none; this is \"7443\""},
+        Mistake{"[api]\ncertificate = 'c.pem'\n",
+                "2:15: error: \"certificate\" and \"key\" belong together; one is missing"},
+        Mistake{"[api]\nnmaes = []\n", "2:1: error: unknown key \"nmaes\" in [api]; did you mean \"names\"?"},
         Mistake{"[agents]\nlisten = '7420'\n",
                 "2:10: error: \"listen\" is an address and a port as \"0.0.0.0:7420\" or \"[::]:7420\", or \"\" for "
                 "none; this is \"7420\""},

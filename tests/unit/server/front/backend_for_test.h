@@ -31,7 +31,14 @@ struct TestFolder {
 
 class TestBackend final : public Backend {
  public:
-  explicit TestBackend(Shard& shard) : logs(shard, folder.path + "/log") {
+  explicit TestBackend(Shard& shard)
+      : logs(shard, folder.path + "/log"),
+        database(*Database::open(folder.path + "/db")),
+        disk(shard),
+        tokens(shard, disk, *database, access, [this](const std::string& names) -> Result<> {
+          const auto found = select(names);
+          return found ? Result<>{} : tl::unexpected(found.error());
+        }) {
     for (const std::string name : {"a", "b"}) {
       auto log = ConsoleLog::open(logs, name);
       EXPECT_TRUE(log) << log.error().message;
@@ -68,6 +75,7 @@ class TestBackend final : public Backend {
     orders.push_back("revoke " + agent + " by " + who.user);
     done({});
   }
+  AccessTokens& access_tokens() override { return tokens; }
   void inventory_text(Done<InventoryText> done) override {
     done(InventoryText{3, WallTime{}, "alice", {{"web.toml", "[node.a]\n"}}});
   }
@@ -81,6 +89,10 @@ class TestBackend final : public Backend {
   TestFolder folder;
   LogFolder logs;
   std::map<std::string, std::unique_ptr<Console>> consoles;
+  std::unique_ptr<Database> database;
+  Worker disk;
+  Access access{"oob", 0};
+  AccessTokens tokens;
   std::vector<std::string> orders;
   InventoryReport report{3, {}, {{InventoryChange::Kind::Add, "c", "line test"}}};
 };

@@ -186,6 +186,26 @@ TEST_F(Api, an_inventory_with_errors_is_refused_with_all_of_them) {
   EXPECT_EQ(ask(alice, "POST", "/v1/inventory/check").status, 200u);  // finding errors is what it is for
 }
 
+TEST_F(Api, who_one_is_and_ones_tokens_have_the_fields_of_the_schema) {
+  const HttpResponse made = ask(alice, "POST", "/v1/tokens", R"({"name":"ci","may":["read"],"on":"a","seconds":60})");
+  ASSERT_EQ(made.status, 200u) << made.body;
+  const json::value token = json::parse(made.body);
+  auto identity = backend.tokens.login(Secret(std::string(token.at("token").as_string())), "10.0.0.1");
+  ASSERT_TRUE(identity);
+  const json::value who = json::parse(ask(*identity, "GET", "/v1/whoami").body);
+  EXPECT_EQ(keys_of(who.as_object()), schema_keys("Identity"));
+  EXPECT_EQ(who.at("rights"), (json::array{"list", "read"}));
+  std::set<std::string> keys = keys_of(token.as_object());
+  keys.insert({"last_used", "last_from", "parent", "revoked"});  // what has no value yet
+  EXPECT_EQ(keys, schema_keys("AccessToken"));
+  const HttpResponse revoked = ask(alice, "POST", "/v1/tokens/" + std::string(token.at("id").as_string()) + "/revoke");
+  EXPECT_EQ(revoked.status, 200u) << revoked.body;
+  EXPECT_EQ(get("/v1/tokens").at("tokens").at(0).at("state"), "revoked");
+  for (const std::string body : {"[]", "{", R"({"nmae":"x"})", R"({"may":"read"})", R"({"seconds":-1})"}) {
+    EXPECT_EQ(ask(alice, "POST", "/v1/tokens", body).status, 400u) << body;
+  }
+}
+
 TEST_F(Api, a_folder_to_check_has_to_be_absolute) {
   EXPECT_EQ(ask(alice, "POST", "/v1/inventory/check", R"({"dir":"etc"})").status, 400u);
   EXPECT_EQ(ask(alice, "POST", "/v1/inventory/check", "[]").status, 400u);

@@ -21,7 +21,7 @@ struct Front : ::testing::Test {
   }
   Result<HttpResponse> ask(const std::string& target) {
     std::optional<Result<HttpResponse>> answer;
-    http_request(shard, path, {"GET", target, {}, ""}, 5s, [&](auto a) { answer = std::move(a); });
+    HttpClient(shard, unix_endpoint(path)).request({"GET", target, {}, ""}, 5s, [&](auto a) { answer = std::move(a); });
     EXPECT_TRUE(run_until(shard, [&] { return answer.has_value(); }));
     return *answer;
   }
@@ -40,6 +40,18 @@ TEST_F(Front, knows_its_own_user_by_the_kernels_word) {
   EXPECT_TRUE(run_until(shard, [&] { return front->connections() == 0; }));
 }
 
+TEST_F(Front, an_attach_that_comes_with_the_upgrade_is_answered_in_the_same_round_trip) {
+  std::optional<Result<std::unique_ptr<WebSocket>>> socket;
+  const std::string attach = R"({"type":"attach","channel":1,"console":"a"})";
+  websocket_connect(shard, unix_endpoint(path), "/v1/stream?first=" + url_encode(attach), 5s,
+                    [&](auto s) { socket = std::move(s); });
+  ASSERT_TRUE(run_until(shard, [&] { return socket.has_value(); }));
+  ASSERT_TRUE(*socket) << socket->error().message;
+  std::string got;
+  (**socket)->on({[&](ByteView b, bool) { got += as_text(b); }, {}, {}});
+  EXPECT_TRUE(run_until(shard, [&] { return got.find("\"attached\"") != std::string::npos; })) << got;
+}
+
 TEST_F(Front, lets_a_stranger_in_to_be_told) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root, to become somebody else";
   struct stat status {};
@@ -49,7 +61,9 @@ TEST_F(Front, lets_a_stranger_in_to_be_told) {
   access = Access("no-such-group", 0);
   ASSERT_EQ(seteuid(65534), 0);
   std::optional<Result<HttpResponse>> answer;
-  http_request(shard, path, {"GET", "/v1/consoles", {}, ""}, 5s, [&](auto a) { answer = std::move(a); });
+  HttpClient(shard, unix_endpoint(path)).request({"GET", "/v1/consoles", {}, ""}, 5s, [&](auto a) {
+    answer = std::move(a);
+  });
   ASSERT_EQ(seteuid(0), 0);
   ASSERT_TRUE(run_until(shard, [&] { return answer.has_value(); }));
   ASSERT_TRUE(*answer) << answer->error().message;
@@ -59,7 +73,7 @@ TEST_F(Front, lets_a_stranger_in_to_be_told) {
 
 TEST_F(Front, carries_the_stream) {
   std::optional<Result<std::unique_ptr<WebSocket>>> socket;
-  websocket_connect(shard, path, "/v1/stream", 5s, [&](auto s) { socket = std::move(s); });
+  websocket_connect(shard, unix_endpoint(path), "/v1/stream", 5s, [&](auto s) { socket = std::move(s); });
   ASSERT_TRUE(run_until(shard, [&] { return socket.has_value(); }));
   ASSERT_TRUE(*socket) << socket->error().message;
   std::vector<std::string> got;
@@ -83,7 +97,7 @@ TEST_F(Front, refuses_to_listen_where_another_server_answers) {
 
 TEST_F(Front, refuses_the_stream_of_a_wrong_path_in_words) {
   std::optional<Error> error;
-  websocket_connect(shard, path, "/v1/version", 5s, [&](auto s) { error = s.error(); });
+  websocket_connect(shard, unix_endpoint(path), "/v1/version", 5s, [&](auto s) { error = s.error(); });
   ASSERT_TRUE(run_until(shard, [&] { return error.has_value(); }));
   EXPECT_EQ(error->message, "/v1/version is no WebSocket");
 }
