@@ -1,6 +1,7 @@
 // Agent: the lines this machine serves, and the one link to oobd. Lines start from the stored assignment, link or not;
 // a new assignment touches only what it changes. On the agent's shard.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -19,6 +20,7 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   Agent(Shard& shard, AgentConfig config);
   ~Agent();
   Result<> start();
+  std::function<void(const std::string&)> on_status;  // one line, when the link comes or goes
   void stop();  // closes the lines, so that the next start knows that nothing was missed
 
  private:

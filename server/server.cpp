@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/nearest.h"
 #include "common/runtime/memory_rest.h"
+#include "common/text.h"
 #include "server/agents/agent_listener.h"
 #include "server/agents/authority.h"
 #include "server/agents/enrolment.h"
@@ -137,8 +138,9 @@ Result<> Server::State::start_agents() {
   return {};
 }
 
-void Server::reload() {
-  state_->inventory->apply("oobd", "SIGHUP", [](Result<InventoryReport> report) {
+void Server::reload(std::function<void()> done) {
+  state_->inventory->apply("oobd", "SIGHUP", [done = std::move(done)](const Result<InventoryReport>& report) {
+    const std::shared_ptr<void> over(nullptr, [&](void*) { done(); });
     if (!report) return log_error("inventory", "not applied: " + report.error().message);
     bool failed = false;
     for (const auto& problem : report->problems) {
@@ -166,6 +168,15 @@ void Server::stop(std::function<void()> done) {
 Console* Server::State::console_of(const std::string& agent, const std::string& name) {
   const ConsoleEntry* entry = inventory->inventory().find_console(name);
   return entry != nullptr && entry->agent == agent ? inventory->find(name) : nullptr;
+}
+
+void Server::come_round(std::function<void()> done) { state_->logs->come_round(std::move(done)); }
+
+std::string Server::status() const {
+  const Inventory& now = state_->inventory->inventory();
+  return count_of(now.consoles.size(), "console", "consoles") + " on " +
+         count_of(now.agents.size(), "agent", "agents") +
+         (state_->config.agents_listen.empty() ? "" : "; agents dial in at " + state_->listener->tls_address());
 }
 
 // --- consoles ---
