@@ -1,12 +1,16 @@
 // Arguments into a CommandLine, by CLI11 in this file alone; what it is told comes from the tables of commands.
 #include "cli/command_line.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <sstream>
 
+#include "cli/help.h"
 #include "cli/show.h"
+#include "cli/table.h"
 #include "common/names.h"
 #include "common/nearest.h"
 #include "common/text.h"
@@ -29,13 +33,12 @@ tl::unexpected<Refusal> refuse(const std::string& message) {
   return tl::unexpected(Refusal{Exit::Usage, "oob: " + escape_lines(message) + "\n"});
 }
 
-// "agent", "agent ls": the second words of a verb that has several commands.
-std::vector<std::string> second_words(const std::string& verb) {
-  std::vector<std::string> out;
-  for (const Command& command : all_commands()) {
-    if (command.name.starts_with(verb + " ")) out.emplace_back(command.name.substr(verb.size() + 1));
-  }
-  return out;
+// Help for the command that the words begin with, as wide as standard output.
+std::string help_for(const std::string& verb, const std::string& second) {
+  const std::size_t screen = screen_of(STDOUT_FILENO).columns, columns = screen == 0 ? 80 : screen;
+  const Command* command = find_command(verb);
+  if (command == nullptr) command = find_command(verb + " " + second);
+  return command != nullptr ? help_of(*command, columns) : help_of_group(verb, columns);
 }
 
 void declare(CLI::App& app, const Command& command, CommandLine& into) {
@@ -136,6 +139,7 @@ const std::vector<std::string>& verbs() {
 
 tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> arguments) {
   CommandLine line;
+  if (arguments.size() == 2 && arguments[0] == "help" && arguments[1] == "help") arguments.pop_back();
   const bool for_help =
       !arguments.empty() && (arguments[0] == "help" || arguments[0] == "-h" || arguments[0] == "--help");
   if (arguments.empty() || (for_help && arguments.size() == 1)) {
@@ -148,7 +152,7 @@ tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> a
   if (!spell_out(arguments, line.named_plainly)) {
     return refuse("no command \"" + arguments[0] + "\"" + did_you_mean(nearest_of(arguments[0], verbs())));
   }
-  const std::string verb = arguments[0];
+  const std::string verb = arguments[0], second_word = arguments.size() > 1 ? arguments[1] : "";
   if (const auto seconds = second_words(verb); !seconds.empty() && arguments.size() > 1) {
     const std::string& second = arguments[1];
     if (!second.starts_with('-') && std::find(seconds.begin(), seconds.end(), second) == seconds.end()) {
@@ -169,7 +173,7 @@ tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> a
         return refuse(error.what() + std::string("\n`oob help " + verb + "` shows how it is used"));
       }
       line.command = nullptr;
-      line.say = out.str();
+      line.say = help_for(verb, second_word);
       return line;
     }
   } catch (const std::exception& error) {

@@ -85,6 +85,7 @@ inline constexpr std::size_t clients_max = 4096;
 inline constexpr std::size_t stream_channels_max = 4096;  // attached consoles of one client connection
 inline constexpr std::size_t replay_bytes_max = 1024 * 1024;
 inline constexpr auto client_reconnect_delay_max = 5s;
+inline constexpr auto completion_time_max = 1s;               // what a shell's Tab waits for the server
 inline constexpr auto client_time_out = 10s;                  // a request of `oob`
 inline constexpr auto client_leave_wait = 1s;                 // for the fate of the last keys, when leaving
 inline constexpr auto client_escape_wait = 1s;                // a lone ^E is passed on after it

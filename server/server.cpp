@@ -54,6 +54,7 @@ struct Server::State final : Backend, AgentAssignments {
   // Backend
   Result<std::vector<std::string>> select(const std::string& names) override;
   std::vector<std::string> console_names() override;
+  std::vector<std::string> group_names() override { return ConsoleNames(inventory->snapshot()).groups(); }
   Console* find_console(const std::string& name) override { return inventory->find(name); }
   std::optional<ConsoleRow> console_row(const std::string& name) override;
   std::string near_console(const std::string& name) override;

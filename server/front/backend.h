@@ -75,6 +75,7 @@ class Backend {
   // NAMES to console names, in order, each once. NotFound: an unknown name, with the nearest one; Usage: bad grammar.
   virtual Result<std::vector<std::string>> select(const std::string& names) = 0;
   virtual std::vector<std::string> console_names() = 0;
+  virtual std::vector<std::string> group_names() = 0;
   virtual Console* find_console(const std::string& name) = 0;  // null: none; valid until the shard's next turn
   virtual std::optional<ConsoleRow> console_row(const std::string& name) = 0;
   virtual std::string near_console(const std::string& name) = 0;  // the nearest name there is; "" if none is near

@@ -52,6 +52,12 @@ void get_consoles(Backend& backend, const Call& call, Respond respond) {
   respond(ok({{"consoles", std::move(rows)}}));
 }
 
+void get_groups(Backend& backend, const Call&, Respond respond) {
+  json::array rows;
+  for (const std::string& name : backend.group_names()) rows.push_back({{"name", name}});
+  respond(ok({{"groups", std::move(rows)}}));
+}
+
 void put_sessions(json::array& into, const Console& console) {
   for (const SessionRow& row : console.sessions()) into.push_back(session_json(console.name(), row));
 }
@@ -193,6 +199,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/consoles/{name}/retry", Right::Write, true, post_line<LineOrderKind::Retry>},
     {"POST", "/v1/consoles/{name}/down", Right::Down, true, post_line<LineOrderKind::Down>},
     {"POST", "/v1/consoles/{name}/up", Right::Down, true, post_line<LineOrderKind::Up>},
+    {"GET", "/v1/groups", Right::List, false, get_groups},
     {"GET", "/v1/sessions", Right::List, false, get_sessions},
     {"GET", "/v1/agents", Right::List, false, get_agents},
     {"POST", "/v1/agents/{name}/enroll", Right::Admin, false, post_enroll},

@@ -31,6 +31,7 @@ struct TestFolder {
 
 class TestBackend final : public Backend {
  public:
+  std::vector<std::string> group_names() override { return {"web"}; }
   explicit TestBackend(Shard& shard) : logs(shard, folder.path + "/log") {
     for (const std::string name : {"a", "b"}) {
       auto log = ConsoleLog::open(logs, name);
