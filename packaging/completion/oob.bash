@@ -17,11 +17,14 @@ _oob() {
     return
     ;;
   esac
-  # bash replaces only what stands behind the last of its word breaks, unless the word is in quotes.
+  # bash replaces only what stands behind the last of its word breaks (@ itself belongs to what follows), unless the
+  # word is in quotes.
   case $raw in
   [\"\']*) cut='' ;;
   *)
-    cut=${words[-1]%"${words[-1]##*[=:@]}"}
+    cut=${words[-1]##*[=:&]}
+    case $cut in *@*) cut=@${cut##*@} ;; esac
+    cut=${words[-1]%"$cut"}
     ;;
   esac
   COMPREPLY=("${found[@]#"$cut"}")

@@ -2,7 +2,9 @@
 
 function __oob_complete
     set -l words (commandline -opc)
-    set -l lines ($words[1] --complete $words[2..] "$(commandline -ct)" 2>/dev/null)
+    # Quotes are the shell's, not part of a name.
+    set -l given (string replace -ra '[\'"\\\\]' '' -- $words[2..] "$(commandline -ct)")
+    set -l lines ($words[1] --complete $given 2>/dev/null)
     switch "$lines[1]"
         case :files
             __fish_complete_path (commandline -ct)
