@@ -153,7 +153,14 @@ tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> a
     return refuse("no command \"" + arguments[0] + "\"" + did_you_mean(nearest_of(arguments[0], verbs())));
   }
   const std::string verb = arguments[0], second_word = arguments.size() > 1 ? arguments[1] : "";
-  if (const auto seconds = second_words(verb); !seconds.empty() && arguments.size() > 1) {
+  const auto seconds = second_words(verb);
+  if (!seconds.empty() && arguments.size() == 1 && find_command(verb) == nullptr) {
+    std::string choices;
+    for (const std::string& one : seconds) choices += (choices.empty() ? "" : ", ") + one;
+    return refuse("`oob " + verb + "` wants one more word: " + choices + "\n`oob help " + verb +
+                  "` tells what they do");
+  }
+  if (!seconds.empty() && arguments.size() > 1) {
     const std::string& second = arguments[1];
     if (!second.starts_with('-') && std::find(seconds.begin(), seconds.end(), second) == seconds.end()) {
       return refuse("no command \"" + verb + " " + second + "\"" + did_you_mean(nearest_of(second, seconds)) +

@@ -41,6 +41,11 @@ TEST(CommandLine, a_plain_name_takes_attachs_options) {
   for (const char* flag : {"-r", "-s", "-m"}) EXPECT_TRUE(parsed({"attach", flag, "x"}).has("--read-only")) << flag;
 }
 
+TEST(CommandLine, a_verb_that_wants_a_second_word_names_those_there_are) {
+  EXPECT_EQ(refused({"inventory"}).text,
+            "oob: `oob inventory` wants one more word: check, plan, apply\n`oob help inventory` tells what they do\n");
+}
+
 TEST(CommandLine, looking_on_and_taking_over_exclude_each_other) {
   EXPECT_EQ(refused({"attach", "-r", "-f", "web01"}).status, Exit::Usage);
 }

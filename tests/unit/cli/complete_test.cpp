@@ -69,7 +69,7 @@ TEST(Complete, a_plain_name_takes_attachs_options) {
 TEST(Complete, of_names_what_stands_before_an_operator_is_kept) {
   EXPECT_EQ(offered({"ls", "db1,w"}), (Words{"db1,web01", "db1,web02"}));
   EXPECT_EQ(offered({"ls", "web[01-16],d"}), (Words{"web[01-16],db1"}));
-  EXPECT_EQ(offered({"ls", "web[01,0"}), Words{}) << "a comma within brackets is none between names";
+  EXPECT_EQ(offered({"ls", "web[01,d"}), Words{}) << "a comma within brackets is none between names";
   EXPECT_EQ(offered({"ls", "@"}), (Words{"@rack3"}));
   EXPECT_EQ(offered({"ls", "web*!@r"}), (Words{"web*!@rack3"}));
   EXPECT_EQ(offered({"ls", "role="}), (Words{"role=web"}));
