@@ -121,7 +121,7 @@ def test_manual_pages_are_clean():
 
 def test_manual_pages_name_every_key_of_a_configuration():
     reads = re.compile(r'\.(?:text|texts|table|list|boolean|integer|duration|one_of|any)\("([\w-]+)"'
-                       r'|\bread_(?:path|word|text|list)\(\w+, "([\w-]+)"')
+                       r'|\bread_(?:paths?|word|text|list|programs|destinations|sockets)\(\w+, "([\w-]+)"')
     for page, sources in {"oobd.toml.5": ["server/config/server_config.cpp"], "oob-agent.toml.5": ["agents/policy.cpp"],
                           "oob-inventory.5": ["server/inventory/loader.cpp", "server/inventory/line_reader.cpp"]}.items():
         with open(f"{ROOT}/docs/man/{page}") as file:
@@ -130,6 +130,11 @@ def test_manual_pages_name_every_key_of_a_configuration():
         for source in sources:
             with open(f"{ROOT}/{source}") as file:
                 keys |= {first or second for first, second in reads.findall(file.read())}
+        if page == "oob-inventory.5":  # and those of the kinds of lines
+            for source in sorted(os.listdir(f"{ROOT}/agents/lines")):
+                if source.endswith(".cpp"):
+                    with open(f"{ROOT}/agents/lines/{source}") as file:
+                        keys |= set(re.findall(r'\{"([\w-]+)",\s+LineKey::Type::', file.read()))
         assert len(keys) >= 4, (page, keys)
         for key in keys:
             assert re.search(rf"\b{re.escape(key)}\b", text), f"{page} does not name the key {key}"
