@@ -38,6 +38,12 @@ std::vector<std::string> second_words(const std::string& verb) {
   return out;
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
 void declare(CLI::App& app, const Command& command, CommandLine& into) {
   app.callback([&into, &command] { into.command = &command; });
   for (const Argument& argument : command.arguments) {
@@ -153,7 +159,7 @@ tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> a
     const std::string& second = arguments[1];
     if (!second.starts_with('-') && std::find(seconds.begin(), seconds.end(), second) == seconds.end()) {
       return refuse("no command \"" + verb + " " + second + "\"" + did_you_mean(nearest_of(second, seconds)) +
-                    "\n`oob help " + verb + "` lists the commands");
+                    "\n`oob help " + verb + "` lists the commands: " + joined(seconds));
     }
   }
   try {
