@@ -41,6 +41,12 @@ std::string help_for(const std::string& verb, const std::string& second) {
   return command != nullptr ? help_of(*command, columns) : help_of_group(verb, columns);
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
 void declare(CLI::App& app, const Command& command, CommandLine& into) {
   app.callback([&into, &command] { into.command = &command; });
   for (const Argument& argument : command.arguments) {
@@ -56,7 +62,7 @@ void declare(CLI::App& app, const Command& command, CommandLine& into) {
           std::string(option.names), [&values] { values.assign(1, ""); }, std::string(option.text));
     } else {
       auto* added = app.add_option(std::string(option.names), values, std::string(option.text));
-      added->type_name(std::string(option.takes))->expected(1);
+      added->type_name(std::string(option.takes))->expected(1)->allow_extra_args(false);
       if (option.many) added->take_all();
       if (!option.one_of.empty()) {
         added->check(CLI::IsMember(std::vector<std::string>(option.one_of.begin(), option.one_of.end())));
@@ -164,7 +170,7 @@ tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> a
     const std::string& second = arguments[1];
     if (!second.starts_with('-') && std::find(seconds.begin(), seconds.end(), second) == seconds.end()) {
       return refuse("no command \"" + verb + " " + second + "\"" + did_you_mean(nearest_of(second, seconds)) +
-                    "\n`oob help " + verb + "` lists the commands");
+                    "\n`oob help " + verb + "` lists the commands: " + joined(seconds));
     }
   }
   try {
