@@ -21,6 +21,11 @@ bool InputQueue::is_new(std::uint64_t session, std::uint64_t sequence) {
   return true;
 }
 
+bool InputQueue::was_refused(std::uint64_t session) const {
+  const auto known = known_.find(session);
+  return known != known_.end() && known->second.refused;
+}
+
 void InputQueue::refuse(const Batch& batch, const std::string& why) {
   if (const auto known = known_.find(batch.session); known != known_.end()) known->second.refused = true;
   told_({batch.session, batch.sequence, batch.written, why});
@@ -30,7 +35,7 @@ void InputQueue::add(std::uint64_t session, std::uint64_t sequence, SteadyTime d
                      const std::string& down) {
   if (!is_new(session, sequence)) return;
   Batch batch{session, sequence, deadline, Bytes(bytes.begin(), bytes.end())};
-  if (known_[session].refused) return refuse(batch, kAfterRefused);
+  if (was_refused(session)) return refuse(batch, kAfterRefused);
   if (!down.empty()) return refuse(batch, down);
   if (now > deadline) return refuse(batch, "late");
   if (waiting_bytes_ + bytes.size() > limits::input_pending_bytes_max) return refuse(batch, "the line takes no input");
@@ -42,7 +47,7 @@ void InputQueue::add(std::uint64_t session, std::uint64_t sequence, SteadyTime d
 void InputQueue::pump(SteadyTime now) {
   while (!waiting_.empty()) {
     Batch& first = waiting_.front();
-    const bool after_refused = known_[first.session].refused;
+    const bool after_refused = was_refused(first.session);
     if (after_refused || now > first.deadline) {
       const Batch late = std::move(first);
       waiting_.pop_front();

@@ -44,6 +44,7 @@ class InputQueue {
     std::size_t written = 0;
   };
   void refuse(const Batch& batch, const std::string& why);
+  bool was_refused(std::uint64_t session) const;
 
   std::function<std::size_t(ByteView)> write_;
   std::function<void(const Fate&)> told_;

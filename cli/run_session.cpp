@@ -191,7 +191,7 @@ void RunSession::finish() {
 void RunSession::disconnected(const std::string& why) {
   fail(RunResult::Status::Failed, "the connection broke: " + why);
 }
-void RunSession::stop() { fail(RunResult::Status::Stopped, started_ ? "stopped while " + doing() : "not begun"); }
+void RunSession::stop() { fail(RunResult::Status::Stopped, started_ ? "while " + doing() : "not begun"); }
 
 std::optional<SteadyTime> RunSession::next_deadline() const {
   if (over_) return {};

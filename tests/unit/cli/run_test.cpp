@@ -167,7 +167,7 @@ TEST_F(Run, a_stop_says_what_was_sent) {
   written(1, 2);
   run->stop();
   EXPECT_TRUE(run->over());
-  EXPECT_EQ(result(0).why, "step 2 of 2 (sent \"x\"): stopped while waiting for \"never\"");
+  EXPECT_EQ(result(0).why, "step 2 of 2 (sent \"x\"): while waiting for \"never\"");
   EXPECT_EQ(result(1).why, "not begun");
 }
 
