@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <sstream>
 
 #include "cli/help.h"
@@ -47,12 +48,29 @@ std::string joined(const std::vector<std::string>& words) {
   return out;
 }
 
+// What was given more than once or could have been, as it came.
+void put_in_order(const CLI::App& app, const Command& command, CommandLine& into) {
+  std::map<const CLI::Option*, std::size_t> taken;
+  for (const CLI::Option* given : app.parse_order()) {
+    for (const Option& option : command.options) {
+      const std::string key = last_name(option.names);
+      if (!option.many || app.get_option_no_throw(key) != given) continue;
+      const std::size_t at = taken[given]++;
+      if (at < given->results().size()) into.in_order.emplace_back(key, given->results()[at]);
+    }
+  }
+}
+
 void declare(CLI::App& app, const Command& command, CommandLine& into) {
-  app.callback([&into, &command] { into.command = &command; });
+  app.callback([&app, &into, &command] {
+    into.command = &command;
+    put_in_order(app, command, into);
+  });
   for (const Argument& argument : command.arguments) {
     auto& values = into.values[std::string(argument.name)];
     auto* option = app.add_option(std::string(argument.name), values, std::string(argument.text));
     option->required(argument.required)->expected(argument.required ? 1 : 0, argument.many ? 1 << 16 : 1);
+    option->allow_extra_args(argument.many || !argument.required);  // else what follows is the next one's
   }
   for (const Option& option : command.options) {
     const std::string key = last_name(option.names);

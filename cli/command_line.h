@@ -18,6 +18,9 @@ struct CommandLine {
   // By the last name of an option ("--lines") or an argument's name ("NAME"). Flags that were given have an empty list.
   std::map<std::string, std::vector<std::string>, std::less<>> values;
 
+  // Options that may be given more than once, each with its value, in the order of the command line: steps of a script.
+  std::vector<std::pair<std::string, std::string>> in_order;
+
   bool has(std::string_view name) const { return values.contains(name); }
   // The value; what the table says it is otherwise; "".
   std::string text(std::string_view name) const;

@@ -10,7 +10,11 @@ namespace {
 
 Exit attach(Invocation& invocation) {
   const CommandLine& line = invocation.line();
-  const auto escape = parse_escape(line.text("--escape"));
+  const std::string style_name = line.text("--escape-style");
+  const auto style = style_name.empty() ? EscapeStyle::Conserver : parse_escape_style(style_name);
+  if (!style) return invocation.say(style.error());
+  const std::string keys = line.text("--escape");
+  const auto escape = keys.empty() ? Result<EscapeSequence>(usual_escape(*style)) : parse_escape(keys, *style);
   if (!escape) return invocation.say({ErrorCode::Usage, "-e: " + escape.error().message});
   AttachChoices choices;
   choices.console = line.text("NAME");
@@ -37,7 +41,11 @@ std::vector<Command> attach_commands() {
          .takes = "LINES",
          .otherwise = "20",
          .most = 100'000},
-        {.names = "-e,--escape", .text = "escape keys, default ^Ec", .takes = "KEYS", .otherwise = "^Ec"}},
+        {.names = "-e,--escape", .text = "escape keys; default ^Ec, & or ~, by the style", .takes = "KEYS"},
+        {.names = "--escape-style",
+         .text = "whose keys: conserver (default), conman or ssh",
+         .takes = "STYLE",
+         .one_of = {"conserver", "conman", "ssh"}}},
        attach},
   };
 }

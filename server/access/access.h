@@ -16,7 +16,7 @@ struct Identity {
   std::string from;              // "local" for the UNIX socket, else an address
 };
 
-enum class Right { List, Read, Write, TakeOver, Break, Down, Log, Config, Admin };
+enum class Right { List, Read, Write, TakeOver, Break, SysRq, Down, Log, Config, Admin };
 std::string_view right_name(Right right);  // "list", "read", ... as experience.md writes them
 
 // What the right is wanted on: a console's name, "" for the server as a whole.

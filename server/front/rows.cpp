@@ -134,10 +134,12 @@ json::object session_json(const std::string& console, const SessionRow& row) {
   out["console"] = console;
   out["id"] = row.id;
   out["user"] = row.user;
+  put_text(out, "tool", row.tool);
   out["from"] = row.from;
   out["mode"] = row.mode == SessionMode::Writer ? "writer" : "reader";
   out["since"] = format_utc(row.since);
   put_time(out, "last_input", row.last_input);
+  put_time(out, "kept_until", row.kept_until);
   return out;
 }
 
