@@ -266,6 +266,7 @@ TEST_F(People, a_sysrq_waits_for_no_keys_that_would_be_taken_for_its_own) {
   first->input(first->seat(), 1, shard.clock().now() + Duration(2000), as_bytes("ls"));
   first->send_sysrq(first->seat(), 2, 'b');
   until([&] { return a.fates.size() == 1; });
+  ASSERT_EQ(a.fates.size(), 1u);
   EXPECT_NE(a.fates[0].second.find("still under way"), std::string::npos);
   EXPECT_EQ(port.typed, "ls");
 }
