@@ -43,6 +43,7 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   void acknowledged(const wire::LogAck& ack) override;
   void ordered(const wire::LineOrder& order) override;
   Mux::Accepted console_opened(Mux& mux, StreamId id, const std::string& name) override;
+  void status(wire::AgentStatus& into) const override;
   std::uint64_t revision() const override { return assignment_.revision(); }
 
   void apply(const wire::Assignment& assignment);
@@ -62,6 +63,7 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   int lock_ = -1;                                  // on the state folder, while we run
   Timer away_, rest_, answer_;
   std::set<std::string> answering_;  // lines whose typist is still to be told that the keys were written
+  const SteadyTime started_;
   bool linked_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };

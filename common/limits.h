@@ -52,6 +52,9 @@ inline constexpr auto tunnel_silence_max = 25s;       // no byte for so long: th
 inline constexpr auto tunnel_login_time_max = 10s;    // TLS and hello
 inline constexpr std::size_t tunnel_logins_max = 64;  // unauthenticated connections at once
 inline constexpr auto tunnel_tick_every = 500ms;      // the agent tells its clock, for input deadlines
+inline constexpr auto tunnel_status_every = 5s;       // an agent tells how it goes so often at most
+inline constexpr auto tunnel_next_server_after = 2s;  // with several addresses: the next is tried; longer each round
+inline constexpr std::size_t agent_servers_max = 8;   // addresses in agent.toml
 inline constexpr auto tunnel_goodbye_time_max = 1s;   // for the last bytes of a connection that is being closed
 inline constexpr auto reconnect_delay_min = 250ms;
 inline constexpr auto reconnect_delay_max = 30s;
@@ -96,8 +99,10 @@ inline constexpr auto accept_rest = 100ms;         // out of descriptors: accept
 
 // --- enrolment ---
 inline constexpr auto token_life = std::chrono::hours(1);
-inline constexpr auto certificate_life = std::chrono::hours(24 * 365 * 5);
-inline constexpr auto certificate_warn_before = std::chrono::hours(24 * 60);
+inline constexpr auto certificate_life = std::chrono::hours(24 * 90);  // agents' and oobd's; renewed at two thirds
+inline constexpr int certificate_days_max = 3650;                      // [agents] certificate-days
+inline constexpr auto certificate_look_every = 60s;                    // for certificates that are due
+inline constexpr auto certificate_ask_again = std::chrono::hours(1);   // an agent that did not renew when asked
 inline constexpr std::size_t join_message_bytes_max = 16 * 1024;
 inline constexpr auto join_time_max = 10s;                                 // `oob-agent join`, all of it
 inline constexpr auto authority_life = std::chrono::hours(24 * 365 * 20);  // the server's own CA

@@ -5,5 +5,5 @@
 
 namespace oob {
 inline constexpr std::uint32_t kProtocolMin = 1;
-inline constexpr std::uint32_t kProtocolMax = 1;
+inline constexpr std::uint32_t kProtocolMax = 2;  // 2, of 0.2.0: certificates are renewed, status, line_keys
 }  // namespace oob

@@ -43,6 +43,7 @@ struct Server::State final : Backend, AgentAssignments {
   std::unique_ptr<AgentDirectory> directory;
   std::unique_ptr<AgentListener> listener;
   std::unique_ptr<UnixFront> front;
+  Timer certificate_look{shard};  // for our own certificate
 
   Result<> start();
   Result<> start_agents();
@@ -50,6 +51,10 @@ struct Server::State final : Backend, AgentAssignments {
   // AgentAssignments
   void assignment(const std::string& agent, wire::Assignment& into) override { inventory->assignment(agent, into); }
   Console* console_of(const std::string& agent, const std::string& name) override;
+
+  void renew_certificate(const std::string& agent, const std::string& fingerprint, Bytes request,
+                         std::function<void(Result<Bytes>)> done) override;
+  void use_next_certificate(const std::string& agent, const std::string& fingerprint) override;
 
   // Backend
   Result<std::vector<std::string>> select(const std::string& names) override;
@@ -73,6 +78,7 @@ struct Server::State final : Backend, AgentAssignments {
   }
 
   AgentRow agent_row(const std::string& name) const;
+  void renew_own_certificate();
   void join(JoinOrder order, std::function<void(Result<Bytes>)> done);
   template <typename Value>
   void change_agent(const std::string& agent, std::function<Result<Value>()> change,
@@ -92,7 +98,7 @@ Result<> Server::State::start() {
   database = std::move(*base);
   worker = std::make_unique<Worker>(shard);
   logs = std::make_unique<LogFolder>(shard, config.log_folder);
-  directory = std::make_unique<AgentDirectory>(shard, *this);
+  directory = std::make_unique<AgentDirectory>(shard, *this, config.certificate_life);
   inventory = std::make_unique<RunningInventory>(
       shard, *worker, *database, *logs, config.inventory,
       RunningInventory::Events{[this](const std::string& name) { directory->forget_console(name); },
@@ -109,7 +115,7 @@ Result<> Server::State::start() {
 }
 
 Result<> Server::State::start_agents() {
-  auto loaded = Authority::open(folder->authority(), shard.clock());
+  auto loaded = Authority::open(folder->authority(), shard.clock(), config.certificate_life);
   if (!loaded) return tl::unexpected(loaded.error());
   authority = std::move(*loaded);
   agent_store = std::make_unique<AgentStore>(*database);
@@ -117,7 +123,7 @@ Result<> Server::State::start_agents() {
   auto records = agent_store->list();
   if (!records) return tl::unexpected(records.error());
   directory->set_records(std::move(*records));
-  enrolment = std::make_unique<Enrolment>(*authority, *agent_store, *token_store, shard.clock());
+  enrolment = std::make_unique<Enrolment>(*database, *authority, *agent_store, *token_store, shard.clock());
 
   std::set<unsigned> local_uids = {0, ::geteuid()};
   if (!config.agents_local_user.empty()) {
@@ -132,6 +138,7 @@ Result<> Server::State::start_agents() {
     join(std::move(order), std::move(done));
   };
   listener = std::make_unique<AgentListener>(shard, *directory, authority->tls(), enrol, std::move(local_uids));
+  certificate_look.every(limits::certificate_look_every, [this] { renew_own_certificate(); });
   if (auto listening = listener->listen_unix(config.agents_socket); !listening) return listening;
   if (config.agents_listen.empty()) return {};
   if (auto listening = listener->listen_tls(config.agents_listen); !listening) return listening;
@@ -288,6 +295,34 @@ void Server::State::join(JoinOrder order, std::function<void(Result<Bytes>)> don
       agent, [this, held] { return enrolment->enrol(*held); }, std::move(done));
 }
 
+void Server::State::renew_certificate(const std::string& agent, const std::string& fingerprint, Bytes request,
+                                      std::function<void(Result<Bytes>)> done) {
+  change_agent<Bytes>(
+      agent,
+      [this, agent, fingerprint, request = std::move(request)] {
+        return enrolment->renew(agent, fingerprint, request);
+      },
+      std::move(done));
+}
+
+void Server::State::use_next_certificate(const std::string& agent, const std::string& fingerprint) {
+  change_agent<void>(
+      agent, [this, agent, fingerprint] { return agent_store->use_next(agent, fingerprint); },
+      [agent](Result<> used) {
+        if (!used) log_error("agents", used.error().message, {{"agent", agent}});
+      });
+}
+
+void Server::State::renew_own_certificate() {
+  auto renewed = std::make_shared<Result<std::shared_ptr<TlsContext>>>(nullptr);
+  worker->run([this, renewed] { *renewed = authority->renew_server(shard.clock().wall()); },
+              [this, renewed] {
+                if (!*renewed)
+                  return log_error("ca", "our own certificate is not renewed: " + renewed->error().message);
+                if (**renewed != nullptr && listener) listener->set_tls(**renewed);
+              });
+}
+
 void Server::State::enroll(const std::string& agent, const Identity& who, Done<EnrolToken> done) {
   log_info("agents", "a token is made", {{"agent", agent}, {"by", who.user}});
   const WallTime expires = shard.clock().wall() + limits::token_life;
@@ -305,9 +340,8 @@ void Server::State::enroll(const std::string& agent, const Identity& who, Done<E
 
 void Server::State::revoke(const std::string& agent, const Identity& who, Done<void> done) {
   log_warning("agents", "revoked", {{"agent", agent}, {"by", who.user}});
-  const std::int64_t now = wall_ms(shard.clock().wall());
   change_agent<void>(
-      agent, [this, agent, now] { return agent_store->revoke(agent, now); }, std::move(done));
+      agent, [this, agent] { return enrolment->revoke(agent); }, std::move(done));
 }
 
 }  // namespace oob

@@ -116,6 +116,14 @@ Result<> AgentLink::stream_message(ByteView bytes) {
       not_before_.clear();
       join_consoles();
       break;
+    case wire::FromAgent::kCertificateRequest:
+      if (!std::exchange(asked_to_renew_, false))
+        return fail(ErrorCode::Usage, "a certificate nobody asked it to renew");
+      events_.certificate_asked(*this, Bytes(as_bytes(message.certificate_request().request()).begin(),
+                                             as_bytes(message.certificate_request().request()).end()));
+      break;
+    case wire::FromAgent::kStatus:
+      break;
     case wire::FromAgent::BODY_NOT_SET:
       break;  // of a newer agent
   }
@@ -128,8 +136,8 @@ Result<> AgentLink::hello(const wire::Hello& hello) {
     return fail(ErrorCode::Denied,
                 "it calls itself \"" + escape_controls(hello.name().substr(0, 64)) + "\" but is " + peer_.name);
   }
-  const std::uint32_t protocol = std::min(kProtocolMax, hello.protocol_max());
-  if (protocol < std::max(kProtocolMin, hello.protocol_min())) {
+  protocol_ = std::min(kProtocolMax, hello.protocol_max());
+  if (protocol_ < std::max(kProtocolMin, hello.protocol_min())) {
     return fail(ErrorCode::Conflict, "agent " + version_ + " speaks protocols " + std::to_string(hello.protocol_min()) +
                                          " to " + std::to_string(hello.protocol_max()) + ", this oobd " +
                                          std::to_string(kProtocolMin) + " to " + std::to_string(kProtocolMax) +
@@ -151,7 +159,7 @@ Result<> AgentLink::hello(const wire::Hello& hello) {
 void AgentLink::assign(const wire::Assignment& assignment) {
   if (!std::exchange(welcome_, true)) {
     wire::ToAgent message;
-    message.mutable_welcome()->set_protocol(kProtocolMax);
+    message.mutable_welcome()->set_protocol(protocol_);
     message.mutable_welcome()->set_version(OOB_VERSION);
     send(message);
   }
@@ -176,6 +184,23 @@ void AgentLink::drop_unassigned() {
     console = consoles_.erase(console);
     events_.console_freed(name);
   }
+}
+
+void AgentLink::ask_to_renew() {
+  if (!renews() || !welcome_) return;
+  asked_to_renew_ = true;
+  wire::ToAgent message;
+  message.mutable_renew();
+  send(message);
+}
+
+void AgentLink::send_certificate(const Result<Bytes>& certificate) {
+  wire::ToAgent message;
+  if (certificate)
+    message.mutable_renewed()->set_certificate(certificate->data(), certificate->size());
+  else
+    message.mutable_renewed()->set_error(certificate.error().message);
+  send(message);
 }
 
 void AgentLink::join_consoles() {

@@ -28,6 +28,7 @@ struct AgentPeer {
 class AgentLinkEvents {
  public:
   virtual ~AgentLinkEvents() = default;
+  virtual void certificate_asked(AgentLink& link, Bytes request) = 0;  // answered by send_certificate()
   // It has said hello, and may stay. Answered by assign().
   virtual void agent_arrived(AgentLink& link) = 0;
   virtual Console* console_of(AgentLink& link, const std::string& name) = 0;  // null: gone, or another agent's now
@@ -56,6 +57,10 @@ class AgentLink final : private StreamOwner {
   void forget_console(const std::string& name);          // the Console is about to be destroyed
   Result<> order(const std::string& console, int kind);  // wire::LineOrder::Kind
 
+  bool renews() const { return protocol_ >= 2; }            // its certificate, when asked to
+  void ask_to_renew();                                      // nothing if it cannot
+  void send_certificate(const Result<Bytes>& certificate);  // DER
+
   // --- for ConsoleLink ---
   std::int64_t deadline_there(SteadyTime deadline) const;
   void acknowledge(std::uint32_t id, const LogPosition& written);
@@ -82,7 +87,9 @@ class AgentLink final : private StreamOwner {
   PeerClock clock_there_;
   std::string version_;
   WallTime since_{};
+  std::uint32_t protocol_ = 0;  // that both speak
   bool welcome_ = false;
+  bool asked_to_renew_ = false;
   std::uint64_t revision_ = 0, taken_ = 0;  // of the assignment: sent, and taken by the agent
   std::map<std::string, std::uint32_t> assigned_;
   std::map<std::uint32_t, std::string> names_;

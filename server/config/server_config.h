@@ -1,8 +1,10 @@
 // oobd.toml: what is local to one server. What is managed is inventory (server/inventory). Read once, at start-up.
 #pragma once
+#include <chrono>
 #include <optional>
 #include <string>
 
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/toml/diagnostics.h"
 
@@ -17,8 +19,9 @@ struct ServerConfig {
   std::string agents_listen = "127.0.0.1:7420";  // [agents] listen; "": no agent dials in over the network
   std::string agents_socket;                     // [agents] socket; default: agents.sock beside `socket`
   std::string agents_local_user;                 // [agents] local-user; "": oobd's own user and root only
-  std::string log_folder;                        // [log] folder; default: <state>/log
-  std::string access_group = "oob";              // [access] group
+  std::chrono::seconds certificate_life = limits::certificate_life;  // [agents] certificate-days
+  std::string log_folder;                                            // [log] folder; default: <state>/log
+  std::string access_group = "oob";                                  // [access] group
 };
 
 // What is wrong goes to `to`; the result is complete with defaults, and to be used only if !to.failed().
