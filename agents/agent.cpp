@@ -67,7 +67,10 @@ Result<> Agent::start() {
 }
 
 void Agent::stop() {
-  for (auto& [name, line] : lines_) line.host->stop("the agent was stopped");
+  for (auto& [name, line] : lines_) {
+    line.host->stop("the agent was stopped");
+    line.host->store().save();
+  }
 }
 
 // --- the assignment ---
@@ -148,7 +151,7 @@ void Agent::gone_if_drained(const std::string& name, bool at_any_cost) {
   const auto found = lines_.find(name);
   if (found == lines_.end() || !found->second.leaving) return;
   LineStore& store = found->second.host->store();
-  if (!at_any_cost && store.begin() != store.end()) return;
+  if (!at_any_cost && !store.drained()) return;
   store.remove();
   if (names_[found->second.id] == name) names_.erase(found->second.id);
   lines_.erase(found);

@@ -12,6 +12,7 @@ inline constexpr std::size_t read_buffer_bytes = 64 * 1024;  // one a shard; dri
 inline constexpr std::size_t ring_bytes_max = 1024 * 1024;   // an agent's ring for one line, on tmpfs
 inline constexpr auto line_rest_every = 2s;                  // a line silent for so long gives its ring's pages back
 inline constexpr std::size_t spool_bytes_max = 4 * 1024 * 1024;    // what spills from a ring to disk, a line
+inline constexpr std::size_t spools_earlier_max = 4;               // of rings that reboots took, each of that size
 inline constexpr std::size_t viewer_queue_bytes = 256 * 1024;      // unsent output of one client connection
 inline constexpr std::size_t log_pending_bytes_max = 1024 * 1024;  // unwritten output of one console
 inline constexpr std::size_t log_pending_bytes_all = 64 * 1024 * 1024;
