@@ -41,6 +41,12 @@ std::string help_for(const std::string& verb, const std::string& second) {
   return command != nullptr ? help_of(*command, columns) : help_of_group(verb, columns);
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
 void declare(CLI::App& app, const Command& command, CommandLine& into) {
   app.callback([&into, &command] { into.command = &command; });
   for (const Argument& argument : command.arguments) {
@@ -164,7 +170,7 @@ tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> a
     const std::string& second = arguments[1];
     if (!second.starts_with('-') && std::find(seconds.begin(), seconds.end(), second) == seconds.end()) {
       return refuse("no command \"" + verb + " " + second + "\"" + did_you_mean(nearest_of(second, seconds)) +
-                    "\n`oob help " + verb + "` lists the commands");
+                    "\n`oob help " + verb + "` lists the commands: " + joined(seconds));
     }
   }
   try {

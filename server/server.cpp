@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <filesystem>
 
 #include "common/limits.h"
@@ -235,6 +237,17 @@ Result<> Server::State::send_order(const std::string& console, LineOrderKind ord
 
 // --- agents ---
 
+// An agent's version beside ours.
+static std::string age_of(const std::string& version) {
+  const auto parts = [](const char* text) {
+    std::array<int, 3> out{};
+    return std::sscanf(text, "%d.%d.%d", &out[0], &out[1], &out[2]) == 3 ? std::optional(out) : std::nullopt;
+  };
+  const auto theirs = parts(version.c_str()), ours = parts(OOB_VERSION);
+  if (!theirs || theirs == ours) return "";
+  return *theirs < *ours ? "older" : "newer";
+}
+
 AgentRow Server::State::agent_row(const std::string& name) const {
   const AgentDirectory::Row from = directory->row(name);
   AgentRow row;
@@ -243,11 +256,20 @@ AgentRow Server::State::agent_row(const std::string& name) const {
   if (from.record != nullptr && from.record->not_after_wall_ms != 0) {
     row.certificate_until = WallTime(Duration(from.record->not_after_wall_ms));
   }
+  if (from.last_seen != WallTime{}) row.last_lost = from.last_seen, row.last_loss = from.last_reason;
   if (from.link != nullptr) {
     row.state = AgentRow::State::Connected;
     row.detail = from.link->peer().address;
     row.since = from.link->since();
     row.version = from.link->version();
+    row.age = age_of(row.version);
+    row.round_trip = from.link->mux().round_trip();
+    row.clock_ahead = from.link->clock_ahead();
+    if (const auto figures = from.link->figures()) {
+      row.uptime = figures->uptime;
+      row.ring = {figures->ring_bytes, figures->ring_worst_percent};
+      row.spool = {figures->spool_bytes, figures->spool_worst_percent};
+    }
     return row;
   }
   row.detail = from.last_reason;

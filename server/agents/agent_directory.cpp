@@ -14,6 +14,7 @@ namespace {
 // An agent that was cut off dials again while we still hold its old connection: the old one has this long to say
 // anything.
 constexpr auto kOldLinkAnswersWithin = std::chrono::seconds(1);
+constexpr Duration kClockWorthSaying = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -82,6 +83,18 @@ void AgentDirectory::ask_to_renew(Entry& entry) {
               {{"agent", known.name}, {"ends", format_utc(ends)}});
   }
   entry.link->ask_to_renew();
+}
+
+void AgentDirectory::clock_told(AgentLink& link) {
+  Entry& entry = entries_[link.peer().name];
+  const Duration ahead = link.clock_ahead();
+  const bool differs = ahead > kClockWorthSaying || ahead < -kClockWorthSaying;
+  if (differs && !entry.clock_said) {
+    log_warning("agents", "the agent's clock differs from ours; the times it gives its console's output are its own",
+                {{"agent", link.peer().name}, {"ahead_ms", ahead.count()}});
+  }
+  // Once, until it was right again.
+  if (differs || (ahead < kClockWorthSaying / 2 && ahead > -kClockWorthSaying / 2)) entry.clock_said = differs;
 }
 
 void AgentDirectory::certificate_asked(AgentLink& link, Bytes request) {
@@ -176,7 +189,7 @@ void AgentDirectory::agent_arrived(AgentLink& link) {
 void AgentDirectory::assign(AgentLink& link) {
   wire::Assignment assignment;
   assignments_.assignment(link.peer().name, assignment);
-  link.assign(assignment);
+  link.assign(std::move(assignment));
 }
 
 Console* AgentDirectory::console_of(AgentLink& link, const std::string& name) {

@@ -51,8 +51,8 @@ class AgentDirectory final : private AgentLinkEvents {
   struct Row {
     const AgentRecord* record = nullptr;  // null: not enrolled
     const AgentLink* link = nullptr;      // null: not connected
-    std::string last_reason;              // why it is not
-    WallTime last_seen{};
+    std::string last_reason;              // why it was lost, when it was last
+    WallTime last_seen{};                 // and when that was
   };
   Row row(const std::string& name) const;
   std::vector<std::string> names() const;  // enrolled or connected
@@ -65,6 +65,7 @@ class AgentDirectory final : private AgentLinkEvents {
     std::unique_ptr<AgentLink> waiting;  // wants to take its place
     std::unique_ptr<SecureStream> waiting_stream;
     std::unique_ptr<Timer> probe;
+    bool clock_said = false;     // that it differs
     SteadyTime renewal_asked{};  // of this connection; 0: not yet
     std::string last_reason;
     WallTime last_seen{};
@@ -74,6 +75,7 @@ class AgentDirectory final : private AgentLinkEvents {
   Console* console_of(AgentLink& link, const std::string& name) override;
   void console_freed(const std::string& name) override;
   void agent_left(AgentLink& link, const std::string& reason) override;
+  void clock_told(AgentLink& link) override;
   void certificate_asked(AgentLink& link, Bytes request) override;
   void ask_to_renew(Entry& entry);
   void assign(AgentLink& link);

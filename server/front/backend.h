@@ -31,6 +31,17 @@ struct AgentRow {
   std::string version;
   std::optional<WallTime> certificate_until;
   std::size_t consoles = 0;
+  std::optional<WallTime> last_lost;  // since oobd was started
+  std::string last_loss;              // and why
+  // Only of one that is connected:
+  std::string age;  // "older" or "newer" than this oobd, else ""
+  std::optional<std::chrono::microseconds> round_trip;
+  std::optional<Duration> clock_ahead, uptime;
+  struct Kept {  // output not yet in a log
+    std::uint64_t bytes = 0;
+    unsigned worst_percent = 0;  // of the line that has most
+  };
+  std::optional<Kept> ring, spool;
 };
 
 struct EnrolToken {

@@ -59,7 +59,10 @@ class TestBackend final : public Backend {
     return {};
   }
   void agents(Done<std::vector<AgentRow>> done) override {
-    done(std::vector<AgentRow>{{"rack1", AgentRow::State::Connected, "127.0.0.1", WallTime{}, "0.1.0", WallTime{}, 2}});
+    AgentRow row{.name = "rack1", .state = AgentRow::State::Connected, .detail = "127.0.0.1", .consoles = 2};
+    row.since = row.certificate_until = WallTime{};
+    row.version = "0.1.0";
+    done(std::vector<AgentRow>{row});
   }
   void enroll(const std::string& agent, const Identity&, Done<EnrolToken> done) override {
     orders.push_back("enroll " + agent);
