@@ -62,7 +62,7 @@ void declare(CLI::App& app, const Command& command, CommandLine& into) {
           std::string(option.names), [&values] { values.assign(1, ""); }, std::string(option.text));
     } else {
       auto* added = app.add_option(std::string(option.names), values, std::string(option.text));
-      added->type_name(std::string(option.takes))->expected(1);
+      added->type_name(std::string(option.takes))->expected(1)->allow_extra_args(false);
       if (option.many) added->take_all();
       if (!option.one_of.empty()) {
         added->check(CLI::IsMember(std::vector<std::string>(option.one_of.begin(), option.one_of.end())));

@@ -29,6 +29,14 @@ ConsoleState::Facts facts_of(const wire::LineFacts& message) {
   return out;
 }
 
+std::string why_no_protocol(const std::string& name, const std::string& version, const wire::Hello& hello) {
+  const bool newer = hello.protocol_min() > kProtocolMax;
+  return "agent " + name + " (" + version + ") is too " + (newer ? "new" : "old") +
+         " for this oobd (" OOB_VERSION "): it speaks protocols " + std::to_string(hello.protocol_min()) + " to " +
+         std::to_string(hello.protocol_max()) + ", oobd " + std::to_string(kProtocolMin) + " to " +
+         std::to_string(kProtocolMax) + "; upgrade " + (newer ? "oobd" : "the agent");
+}
+
 }  // namespace
 
 AgentLink::AgentLink(Shard& shard, AgentPeer peer, AgentLinkEvents& events)
@@ -159,13 +167,8 @@ Result<> AgentLink::hello(const wire::Hello& hello) {
     return fail(ErrorCode::Denied,
                 "it calls itself \"" + escape_controls(hello.name().substr(0, 64)) + "\" but is " + peer_.name);
   }
-  protocol_ = std::min(kProtocolMax, hello.protocol_max());
-  if (protocol_ < std::max(kProtocolMin, hello.protocol_min())) {
-    return fail(ErrorCode::Conflict, "agent " + version_ + " speaks protocols " + std::to_string(hello.protocol_min()) +
-                                         " to " + std::to_string(hello.protocol_max()) + ", this oobd " +
-                                         std::to_string(kProtocolMin) + " to " + std::to_string(kProtocolMax) +
-                                         "; upgrade the older of the two");
-  }
+  protocol_ = protocol_of_both(hello.protocol_min(), hello.protocol_max());
+  if (protocol_ == 0) return fail(ErrorCode::Conflict, why_no_protocol(peer_.name, version_, hello));
   abilities_.learn(hello);
   clock_there_.told(hello.steady_ms(), shard_.clock().now());
   told_wall_clock(hello.wall_ms());

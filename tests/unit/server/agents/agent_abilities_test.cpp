@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "agents/lines/line.h"
+#include "proto/versions.h"
 #include "tunnel.pb.h"
 
 namespace oob {
@@ -43,6 +44,16 @@ TEST(Abilities, a_line_an_agent_is_too_old_for_reaches_it_as_no_kind_at_all) {
   make_unknown(spec, "key \"zeal\"");
   EXPECT_EQ(find_line_kind(spec.kind()), nullptr);
   EXPECT_TRUE(spec.settings().empty() && spec.argv().empty());
+}
+
+TEST(Protocols, the_newest_that_both_speak_is_spoken) {
+  static_assert(kProtocolMin == 1 && kProtocolMax == 2);
+  EXPECT_EQ(protocol_of_both(1, 1), 1u) << "an older agent";
+  EXPECT_EQ(protocol_of_both(1, 2), 2u);
+  EXPECT_EQ(protocol_of_both(2, 7), 2u) << "a newer one that still speaks ours";
+  EXPECT_EQ(protocol_of_both(3, 7), 0u) << "one that is too new";
+  EXPECT_EQ(protocol_of_both(0, 0), 0u);
+  EXPECT_EQ(protocol_of_both(2, 1), 0u) << "nonsense";
 }
 
 }  // namespace
