@@ -71,7 +71,9 @@ void AgentDirectory::ask_to_renew(Entry& entry) {
   if (record == records_.end()) return;
   const AgentRecord& known = record->second;
   const WallTime now = shard_.clock().wall(), ends{Duration(known.not_after_wall_ms)};
-  if (renewal_due(known.issued_wall_ms, known.not_after_wall_ms, certificate_life_) > now) return;
+  // One that cannot renew is spoken of when it has to be, not when new certificates are shorter.
+  const std::chrono::seconds life = entry.link->renews() ? certificate_life_ : limits::authority_life;
+  if (renewal_due(known.issued_wall_ms, known.not_after_wall_ms, life) > now) return;
   const bool asked = entry.renewal_asked != SteadyTime{};
   if (asked && shard_.clock().now() - entry.renewal_asked < limits::certificate_ask_again) return;
   entry.renewal_asked = shard_.clock().now();

@@ -130,6 +130,8 @@ Result<> AgentLink::stream_message(ByteView bytes) {
     case wire::FromAgent::kCertificateRequest:
       if (!std::exchange(asked_to_renew_, false))
         return fail(ErrorCode::Usage, "a certificate nobody asked it to renew");
+      if (message.certificate_request().request().size() > limits::join_message_bytes_max)
+        return fail(ErrorCode::Usage, "a certificate request longer than is allowed");
       events_.certificate_asked(*this, Bytes(as_bytes(message.certificate_request().request()).begin(),
                                              as_bytes(message.certificate_request().request()).end()));
       break;
