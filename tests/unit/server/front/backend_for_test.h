@@ -62,6 +62,8 @@ class TestBackend final : public Backend {
     AgentRow row{.name = "rack1", .state = AgentRow::State::Connected, .detail = "127.0.0.1", .consoles = 2};
     row.since = row.certificate_until = WallTime{};
     row.version = "0.1.0";
+    row.last_lost = WallTime{}, row.last_loss = "reset", row.age = "older", row.clock_ahead = row.uptime = Duration(1);
+    row.round_trip = std::chrono::microseconds(1), row.ring = row.spool = AgentRow::Kept{};
     done(std::vector<AgentRow>{row});
   }
   void enroll(const std::string& agent, const Identity&, Done<EnrolToken> done) override {
