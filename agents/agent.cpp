@@ -236,11 +236,11 @@ void Agent::link_up() {
   linked_ = true;
   away_.cancel();
   for (auto& [name, line] : lines_) line.host->server_here(true);
-  if (on_status) on_status("connected to " + config_.server);
+  if (on_status) on_status("connected to " + link_->server());
 }
 
 void Agent::link_down(const std::string& reason) {
-  if (on_status) on_status("not connected to " + config_.server + ": " + reason);
+  if (on_status) on_status("not connected to " + link_->server() + ": " + reason);
   linked_ = false;
   away_.once(kAwayAfter, [this] {
     for (auto& [name, line] : lines_) line.host->server_here(false);
