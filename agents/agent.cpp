@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "agents/assignment_store.h"
@@ -29,7 +30,12 @@ LineConfig config_of(const wire::LineSpec& spec) {
 }  // namespace
 
 Agent::Agent(Shard& shard, AgentConfig config)
-    : shard_(shard), config_(std::move(config)), away_(shard), rest_(shard), answer_(shard) {}
+    : shard_(shard),
+      config_(std::move(config)),
+      away_(shard),
+      rest_(shard),
+      answer_(shard),
+      started_(shard.clock().now()) {}
 
 // Streams of consoles belong to the link's connection: they end before it does.
 Agent::~Agent() {
@@ -61,7 +67,10 @@ Result<> Agent::start() {
 }
 
 void Agent::stop() {
-  for (auto& [name, line] : lines_) line.host->stop("the agent was stopped");
+  for (auto& [name, line] : lines_) {
+    line.host->stop("the agent was stopped");
+    line.host->store().save();
+  }
 }
 
 // --- the assignment ---
@@ -142,7 +151,7 @@ void Agent::gone_if_drained(const std::string& name, bool at_any_cost) {
   const auto found = lines_.find(name);
   if (found == lines_.end() || !found->second.leaving) return;
   LineStore& store = found->second.host->store();
-  if (!at_any_cost && store.begin() != store.end()) return;
+  if (!at_any_cost && !store.drained()) return;
   store.remove();
   if (names_[found->second.id] == name) names_.erase(found->second.id);
   lines_.erase(found);
@@ -206,15 +215,32 @@ void Agent::line_input_done(LineHost& line, const InputQueue::Fate& fate) {
   });
 }
 
+void Agent::status(wire::AgentStatus& into) const {
+  std::uint64_t ring = 0, spool = 0, ring_worst = 0, spool_worst = 0;
+  for (const auto& [name, line] : lines_) {
+    const LineStore& store = line.host->store();
+    ring += store.ring_bytes(), spool += store.spool_bytes();
+    ring_worst = std::max<std::uint64_t>(ring_worst, store.ring_bytes());
+    spool_worst = std::max<std::uint64_t>(spool_worst, store.spool_bytes());
+  }
+  into.set_uptime_ms(std::uint64_t(std::chrono::duration_cast<Duration>(shard_.clock().now() - started_).count()));
+  into.set_ring_bytes(ring);
+  into.set_spool_bytes(spool);
+  into.set_ring_worst_percent(std::uint32_t(ring_worst * 100 / limits::ring_bytes_max));
+  into.set_spool_worst_percent(std::uint32_t(spool_worst * 100 / limits::spool_bytes_max));
+}
+
 // --- what oobd says ---
 
 void Agent::link_up() {
   linked_ = true;
   away_.cancel();
   for (auto& [name, line] : lines_) line.host->server_here(true);
+  if (on_status) on_status("connected to " + link_->server());
 }
 
-void Agent::link_down(const std::string&) {
+void Agent::link_down(const std::string& reason) {
+  if (on_status) on_status("not connected to " + link_->server() + ": " + reason);
   linked_ = false;
   away_.once(kAwayAfter, [this] {
     for (auto& [name, line] : lines_) line.host->server_here(false);

@@ -1,6 +1,7 @@
 // Agent: the lines this machine serves, and the one link to oobd. Lines start from the stored assignment, link or not;
 // a new assignment touches only what it changes. On the agent's shard.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -19,6 +20,7 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   Agent(Shard& shard, AgentConfig config);
   ~Agent();
   Result<> start();
+  std::function<void(const std::string&)> on_status;  // one line, when the link comes or goes
   void stop();  // closes the lines, so that the next start knows that nothing was missed
 
  private:
@@ -41,6 +43,7 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   void acknowledged(const wire::LogAck& ack) override;
   void ordered(const wire::LineOrder& order) override;
   Mux::Accepted console_opened(Mux& mux, StreamId id, const std::string& name) override;
+  void status(wire::AgentStatus& into) const override;
   std::uint64_t revision() const override { return assignment_.revision(); }
 
   void apply(const wire::Assignment& assignment);
@@ -60,6 +63,7 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   int lock_ = -1;                                  // on the state folder, while we run
   Timer away_, rest_, answer_;
   std::set<std::string> answering_;  // lines whose typist is still to be told that the keys were written
+  const SteadyTime started_;
   bool linked_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };

@@ -80,15 +80,16 @@ Result<> ConsoleStream::stream_message(ByteView bytes) {
 }
 
 void ConsoleStream::open_at(std::uint64_t incarnation, std::uint64_t offset) {
-  LineStore& store = line_.store();
-  if (incarnation != store.incarnation() || offset < store.begin()) offset = store.begin();
-  offset = std::min(offset, store.end());
-  cursor_ = store.cursor_at(offset);
-  wire::FromLine opened;
-  opened.mutable_opened()->set_incarnation(store.incarnation());
-  opened.mutable_opened()->set_offset(offset);
-  (void)answers_.push(opened);
+  cursor_ = line_.store().resume(incarnation, offset);
+  say_opened();
   mux_.wake(id_);
+}
+
+void ConsoleStream::say_opened() {
+  wire::FromLine opened;
+  opened.mutable_opened()->set_incarnation(cursor_->incarnation);
+  opened.mutable_opened()->set_offset(cursor_->offset);
+  (void)answers_.push(opened);
 }
 
 void ConsoleStream::input_done(const InputQueue::Fate& fate) {
@@ -119,7 +120,15 @@ std::size_t ConsoleStream::stream_fill(MutableBytes into) {
   std::size_t filled = answers_.fill(into);
   while (cursor_ && answers_.empty()) {
     const auto record = line_.store().read(*cursor_);
-    if (!record) break;
+    if (!record) {
+      // All of a ring that is gone was sent: now of the next one.
+      const auto next = line_.store().next_incarnation(*cursor_);
+      if (!next) break;
+      cursor_ = next;
+      say_opened();
+      filled += answers_.fill(into.subspan(filled));
+      continue;
+    }
     if (record->kind == RingRecord::Kind::Data) {
       if (into.size() - filled <= kOutputOverheadBytes) break;
       filled += fill_output(into.subspan(filled));

@@ -32,6 +32,7 @@ class ConsoleStream final : public StreamOwner {
 
   void open_at(std::uint64_t incarnation, std::uint64_t offset);
   std::size_t fill_output(MutableBytes into);
+  void say_opened();  // from where, of which incarnation, what follows is
   bool queue_event(const RingRecord& record);
 
   Mux& mux_;

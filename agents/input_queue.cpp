@@ -9,18 +9,25 @@
 namespace oob {
 namespace {
 constexpr std::size_t kSessionsRemembered = 64;
-}
+constexpr char kAfterRefused[] = "typed after keys that were refused";
+}  // namespace
 
 bool InputQueue::is_new(std::uint64_t session, std::uint64_t sequence) {
-  std::uint64_t& last = last_sequence_[session];
+  std::uint64_t& last = known_[session].last_sequence;
   if (sequence <= last) return false;
   last = sequence;
   // Sessions are numbered upwards, so the first is the oldest; its person has long gone.
-  if (last_sequence_.size() > kSessionsRemembered) last_sequence_.erase(last_sequence_.begin());
+  if (known_.size() > kSessionsRemembered) known_.erase(known_.begin());
   return true;
 }
 
+bool InputQueue::was_refused(std::uint64_t session) const {
+  const auto known = known_.find(session);
+  return known != known_.end() && known->second.refused;
+}
+
 void InputQueue::refuse(const Batch& batch, const std::string& why) {
+  if (const auto known = known_.find(batch.session); known != known_.end()) known->second.refused = true;
   told_({batch.session, batch.sequence, batch.written, why});
 }
 
@@ -28,6 +35,7 @@ void InputQueue::add(std::uint64_t session, std::uint64_t sequence, SteadyTime d
                      const std::string& down) {
   if (!is_new(session, sequence)) return;
   Batch batch{session, sequence, deadline, Bytes(bytes.begin(), bytes.end())};
+  if (was_refused(session)) return refuse(batch, kAfterRefused);
   if (!down.empty()) return refuse(batch, down);
   if (now > deadline) return refuse(batch, "late");
   if (waiting_bytes_ + bytes.size() > limits::input_pending_bytes_max) return refuse(batch, "the line takes no input");
@@ -39,11 +47,12 @@ void InputQueue::add(std::uint64_t session, std::uint64_t sequence, SteadyTime d
 void InputQueue::pump(SteadyTime now) {
   while (!waiting_.empty()) {
     Batch& first = waiting_.front();
-    if (now > first.deadline) {
+    const bool after_refused = was_refused(first.session);
+    if (after_refused || now > first.deadline) {
       const Batch late = std::move(first);
       waiting_.pop_front();
       waiting_bytes_ -= late.bytes.size() - late.written;
-      refuse(late, "late: the line took no input in time");
+      refuse(late, after_refused ? kAfterRefused : "late: the line took no input in time");
       continue;
     }
     const std::size_t taken = write_(ByteView(first.bytes).subspan(first.written));

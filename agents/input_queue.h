@@ -1,5 +1,7 @@
 // InputQueue: keys on their way into one line, in batches that carry session, sequence and deadline. A batch is written
 // whole, or refused with how much of it was written and why; nothing waits past its deadline. Repeats are dropped.
+// After a refusal all later batches of that session are refused too, or a command could arrive without its middle: who
+// knows of the refusal types on in a new session (to oobd: a new seat).
 // Sans-IO; on the agent's shard. Holds limits::input_pending_bytes_max.
 #pragma once
 #include <functional>
@@ -42,12 +44,17 @@ class InputQueue {
     std::size_t written = 0;
   };
   void refuse(const Batch& batch, const std::string& why);
+  bool was_refused(std::uint64_t session) const;
 
   std::function<std::size_t(ByteView)> write_;
   std::function<void(const Fate&)> told_;
   std::list<Batch> waiting_;  // an empty deque takes half a kilobyte a line
   std::size_t waiting_bytes_ = 0;
-  std::map<std::uint64_t, std::uint64_t> last_sequence_;  // by session; the oldest sessions are forgotten
+  struct Known {
+    std::uint64_t last_sequence = 0;
+    bool refused = false;
+  };
+  std::map<std::uint64_t, Known> known_;  // by session; the oldest are forgotten
 };
 
 }  // namespace oob

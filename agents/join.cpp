@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "agents/identity.h"
 #include "agents/state_lock.h"
 #include "common/crypto/certificate.h"
 #include "common/crypto/token.h"
@@ -167,7 +168,9 @@ Result<> join_and_stage(const std::string& server, const std::string& state, con
     return fail(ErrorCode::Unavailable, escape_controls(server) + ": it answered with a certificate that is not ours");
   if (const auto ca = write_private_file(staged(state, "ca.pem"), joined->ca_pem); !ca) return ca;
   if (const auto pem = write_private_file(staged(state, "agent.pem"), joined->certificate_pem); !pem) return pem;
-  return take_names(state);
+  if (const auto taken = take_names(state); !taken) return taken;
+  drop_renewed(state);
+  return {};
 }
 
 // --- the token ------------------------------------------------------------------------------------------------------
@@ -261,24 +264,6 @@ int join_main(const JoinRequestFile& arguments) {
   std::printf("joined as agent %s; its key and certificate are in %s\n", joined->c_str(),
               escape_controls(arguments.state).c_str());
   return 0;
-}
-
-Result<AgentIdentity> load_identity(const std::string& state) {
-  const auto certificate = read_secret_file(state + "/agent.pem");
-  if (!certificate && certificate.error().code == ErrorCode::NotFound)
-    return fail(ErrorCode::NotFound, "this machine has joined no server (there is no " +
-                                         in_quotes(state + "/agent.pem") +
-                                         "); make a token there with \"oob agent enroll NAME\" and give it to "
-                                         "\"oob-agent join\" here");
-  if (!certificate) return tl::unexpected(certificate.error());
-  auto key = read_secret_file(state + "/agent.key");
-  if (!key) return tl::unexpected(key.error());
-  const auto ca = read_secret_file(state + "/ca.pem");
-  if (!ca) return tl::unexpected(ca.error());
-  const auto facts = certificate_facts(certificate->reveal());
-  if (!facts) return fail(facts.error().code, in_quotes(state + "/agent.pem") + ": " + facts.error().message);
-  return AgentIdentity{facts->name, std::move(*key), std::string(certificate->reveal()), std::string(ca->reveal()),
-                       facts->not_after_wall_ms};
 }
 
 }  // namespace oob

@@ -1,8 +1,7 @@
 // `oob-agent join`: enrols this machine at a server with a one-time token, and what that leaves in the agent's state
-// folder: agent.key, agent.pem, ca.pem, all 0600. The key is made here and never leaves. Blocking; a program of its
+// folder is told by identity.h. The key is made here and never leaves. Blocking; a program of its
 // own.
 #pragma once
-#include <cstdint>
 #include <string>
 
 #include "common/crypto/secret.h"
@@ -22,15 +21,5 @@ int join_main(const JoinRequestFile& arguments);
 // The part without a terminal: returns the agent's name. Takes at most limits::join_time_max. All or nothing: on any
 // error the folder holds what it held before. Errors: Usage (token, address), Denied (by either side), Unavailable.
 Result<std::string> join_server(const std::string& server, const std::string& state, const Secret& token);
-
-// What an enrolled agent is.
-struct AgentIdentity {
-  std::string name;
-  Secret key_pem;
-  std::string certificate_pem, ca_pem;
-  std::int64_t not_after_wall_ms = 0;
-};
-// From the state folder. NotFound if it has not joined, and how to; Denied, Usage, Unavailable for unusable files.
-Result<AgentIdentity> load_identity(const std::string& state);
 
 }  // namespace oob

@@ -12,6 +12,7 @@
 #include "agents/join.h"
 #include "common/log.h"
 #include "common/runtime/daemon.h"
+#include "common/runtime/service.h"
 #include "common/runtime/signals.h"
 #include "common/toml/diagnostics.h"
 
@@ -32,20 +33,25 @@ int run(const std::string& config_path) {
   std::fputs(diagnostics.text().c_str(), stderr);
   if (diagnostics.failed()) return kUsageStatus;
   oob::log_start("oob-agent", config.log_level);
+  oob::Service service;
   oob::raise_descriptor_limit();
   google::protobuf::SetLogHandler(nullptr);  // it would print a line for each message a peer got wrong
   oob::Shard shard;
   oob::Agent agent(shard, std::move(config));
+  agent.on_status = [&service](const std::string& status) { service.status(status); };
   if (const auto started = agent.start(); !started) {
     std::fprintf(stderr, "oob-agent: %s\n", started.error().message.c_str());
     return started.error().code == oob::ErrorCode::Usage ? kUsageStatus : 1;
   }
   const oob::Signals signals(shard, {SIGTERM, SIGINT}, [&](int signal) {
+    service.stopping();
     oob::log_info("agent", "stopping", {{"signal", signal}});
     agent.stop();
     shard.post([&shard] { shard.stop(); });  // behind the ends of the drivers, which were posted
   });
+  const oob::Watchdog watchdog(shard, service, [](const auto& done) { done(); });  // the shard is all there is
   oob::log_info("agent", "ready", {{"version", OOB_VERSION}});
+  service.ready("not connected yet");
   shard.run();
   return 0;
 }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/limits.h"
 #include "common/names.h"
 #include "common/runtime/descriptor.h"
 #include "common/runtime/socket_address.h"
@@ -195,18 +196,37 @@ Result<> Policy::permits(const LineConfig& line) const {
       "the agent's own policy does not allow it; to allow it, its agent.toml needs below [allow]: " + remedy(line));
 }
 
+// "host:port", a list of them, or "unix:/path"; whether it is the latter.
+static bool read_servers(TableReader& top, std::vector<std::string>& out) {
+  if (!top.require("server")) return false;
+  const Value* value = top.any("server");
+  if (value != nullptr && value->is(Value::Type::Text)) {
+    out = {top.text("server").value_or("")};
+  } else {
+    const auto list = top.texts("server");
+    if (list) out = *list;
+    if (list && list->empty()) top.error("server", "name one server at least, as \"oob.example:7420\"");
+  }
+  if (out.size() > limits::agent_servers_max)
+    top.error("server", "at most " + std::to_string(limits::agent_servers_max) + " addresses are tried");
+  for (const std::string& server : out) {
+    if (server.starts_with(kUnixPrefix)) {
+      if (out.size() > 1)
+        top.error("server", "the server's socket stands alone: an agent beside it needs no other way");
+      if (!server.starts_with("unix:/")) top.error("server", "the path of the server's socket must be absolute");
+    } else if (const auto good = parse_host_port(server); !good) {
+      top.error("server", good.error().message);
+    }
+  }
+  return out.size() == 1 && out[0].starts_with(kUnixPrefix);
+}
+
 AgentConfig load_agent_config(const std::string& path, Diagnostics& to) {
   AgentConfig out;
   const auto file = toml_file::load(path, to);
   if (!file) return out;
   TableReader top(*file, "", to);
-  if (top.require("server")) out.server = top.text("server").value_or("");
-  const bool local = out.server.starts_with(kUnixPrefix);
-  if (local && !out.server.starts_with("unix:/"))
-    top.error("server", "the path of the server's socket must be absolute");
-  if (!local && !out.server.empty()) {
-    if (const auto good = parse_host_port(out.server); !good) top.error("server", good.error().message);
-  }
+  const bool local = read_servers(top, out.servers);
   out.name = top.text("name").value_or(local ? "local" : "");
   if (!out.name.empty()) {
     if (const auto good = check_name(out.name); !good) top.error("name", good.error().message);

@@ -49,8 +49,8 @@ class Policy {
 };
 
 struct AgentConfig {
-  std::string name;    // empty: as its certificate says. Without a certificate (server on a UNIX socket): "local"
-  std::string server;  // "host:port" or "unix:/path"
+  std::string name;  // empty: as its certificate says. Without a certificate (server on a UNIX socket): "local"
+  std::vector<std::string> servers;  // "host:port", in the order in which they are tried; or one "unix:/path"
   std::string state = "/var/lib/oob-agent";
   std::string rings = "/run/oob-agent/rings";  // on tmpfs: survives the agent, not the machine
   LogLevel log_level = LogLevel::Info;

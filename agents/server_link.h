@@ -1,5 +1,6 @@
 // ServerLink: dials oobd, again and again with backoff and jitter; over the network by TLS with this agent's
-// certificate, on the server's own machine by UNIX socket. Answers the hello stream: says who we are and our clock,
+// certificate, on the server's own machine by UNIX socket. With several addresses: one round after another, each from
+// the first address on. Answers the hello stream: says who we are and our clock, renews our certificate when asked to,
 // passes on what oobd orders. On the agent's shard.
 #pragma once
 #include <memory>
@@ -7,12 +8,14 @@
 
 #include "agents/policy.h"
 #include "common/backoff.h"
+#include "common/crypto/secret.h"
 #include "common/crypto/tls.h"
 #include "common/runtime/descriptor.h"
 #include "proto/connection.h"
 #include "proto/tunnel/messages.h"
 
 namespace oob::wire {
+class AgentStatus;
 class Assignment;
 class FromAgent;
 class LineFacts;
@@ -33,6 +36,7 @@ class ServerLinkEvents {
   virtual void ordered(const wire::LineOrder& order) = 0;
   virtual Mux::Accepted console_opened(Mux& mux, StreamId id, const std::string& name) = 0;
   virtual std::uint64_t revision() const = 0;  // of the assignment in force
+  virtual void status(wire::AgentStatus& into) const = 0;
 };
 
 class ServerLink final : private StreamOwner {
@@ -48,12 +52,19 @@ class ServerLink final : private StreamOwner {
 
  private:
   ServerLink(Shard& shard, const AgentConfig& config, ServerLinkEvents& events);
+  Result<> load();
   void dial();
+  Duration time_for_one() const;
+  const std::string& server() const { return config_.servers[address_]; }
   void connected(Result<int> fd);
   void run();
   void lost(const std::string& reason);
   Mux::Accepted opened(StreamId id, const std::string& path);
   void send_hello();
+  void send_status();
+  void welcomed(std::uint32_t protocol, const std::string& version);
+  void renew();
+  void renewed(const std::string& error, ByteView der);
   void send(const wire::FromAgent& message);
 
   Result<> stream_message(ByteView message) override;
@@ -64,15 +75,25 @@ class ServerLink final : private StreamOwner {
   const AgentConfig& config_;
   std::string name_;  // ours: as configured, else as the certificate says, else `local`
   ServerLinkEvents& events_;
-  std::shared_ptr<TlsContext> tls_;  // null over a UNIX socket
+  std::string ca_pem_;
+  std::shared_ptr<TlsContext> tls_;          // null over a UNIX socket
+  std::shared_ptr<TlsContext> renewed_tls_;  // of the renewed certificate, until it or the old one has logged in
+  bool use_renewed_ = false;                 // which of them is tried
+  Secret next_key_;                          // its certificate was asked for
   Connector connector_;
   std::unique_ptr<SecureStream> stream_;  // until its handshake is done, then the connection's
   std::unique_ptr<TunnelConnection> connection_;
   std::unique_ptr<MessageQueue> queue_;
   StreamId hello_ = 0;
-  Timer redial_, login_, tick_;
+  Timer redial_, login_, tick_, status_;
+  std::size_t address_ = 0;  // of config_.servers: tried now
+  unsigned rounds_ = 0;      // through all addresses without success
+  std::string last_status_;
+  SteadyTime status_sent_{};
   Backoff backoff_;
+  bool dialled_ = false;  // the address has answered; what comes next is the login
   bool welcome_ = false;
+  bool at_once_ = false;  // dial again without waiting
 };
 
 }  // namespace oob

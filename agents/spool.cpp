@@ -34,8 +34,11 @@ struct Spool::Head {
   std::uint64_t magic, incarnation, number;
 };
 
-Spool::Spool(std::string path, std::uint64_t incarnation, std::size_t bytes_max)
-    : path_(std::move(path)), incarnation_(incarnation), segment_bytes_max_(bytes_max / kSegments) {
+Spool::Spool(std::string path, std::uint64_t incarnation, std::size_t bytes_max, std::uint64_t first_number)
+    : path_(std::move(path)),
+      incarnation_(incarnation),
+      segment_bytes_max_(bytes_max / kSegments),
+      next_number_(first_number) {
   for (unsigned slot = 0; slot < kSegments; ++slot) load(slot);
   std::sort(segments_.begin(), segments_.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
   for (std::size_t i = 1; i < segments_.size(); ++i) {
@@ -43,7 +46,7 @@ Spool::Spool(std::string path, std::uint64_t incarnation, std::size_t bytes_max)
     remove();
     break;
   }
-  if (!segments_.empty()) next_number_ = segments_.back().number + 1;
+  if (!segments_.empty()) next_number_ = std::max(next_number_, segments_.back().number + 1);
 }
 
 Spool::~Spool() {
@@ -58,6 +61,18 @@ void Spool::note(Segment& segment, const RingRecord& record) {
   segment.last_sequence = record.sequence;
   // An event at the acknowledged offset may not have been heard of.
   segment.released_from = std::max(segment.released_from, record.offset + (data ? record.payload.size() : 1));
+  segment.end_offset = record.offset + (data ? record.payload.size() : 0);
+  if (!data) segment.last_event = record.sequence;
+  segment.last_wall_ms = record.wall_ms;
+}
+
+std::uint64_t Spool::incarnation_of(const std::string& file) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return 0;
+  Head head{};
+  const bool read = ::pread(fd, &head, sizeof head, 0) == sizeof head && head.magic == kMagic;
+  ::close(fd);
+  return read ? head.incarnation : 0;
 }
 
 void Spool::load(unsigned slot) {
@@ -112,8 +127,11 @@ void Spool::remove() {
   while (!segments_.empty()) drop_oldest();
 }
 
-void Spool::release(std::uint64_t offset) {
-  while (!segments_.empty() && segments_.front().released_from <= offset) drop_oldest();
+void Spool::release(std::uint64_t offset, std::uint64_t event_sequence) {
+  const auto is_logged = [&](const Segment& segment) {
+    return segment.released_from <= offset || (segment.end_offset <= offset && segment.last_event <= event_sequence);
+  };
+  while (!segments_.empty() && is_logged(segments_.front())) drop_oldest();
 }
 
 bool Spool::begin_segment() {

@@ -2,11 +2,11 @@
 #include "cli/attach.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <csignal>
-
+#include "cli/attach_program.h"
 #include "cli/rest.h"
 #include "cli/terminal.h"
 #include "common/limits.h"
@@ -15,19 +15,6 @@
 
 namespace oob {
 namespace {
-
-// The signals that end the program, as a descriptor (signalfd(2)): what they interrupt is put in order first.
-int watched_signals() {
-  sigset_t watched;
-  ::sigemptyset(&watched);
-  for (const int signal : {SIGTERM, SIGHUP, SIGINT}) {
-    struct sigaction now {};
-    if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) continue;  // nohup(1) and the like
-    ::sigaddset(&watched, signal);
-  }
-  ::sigprocmask(SIG_BLOCK, &watched, nullptr);
-  return ::signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC);
-}
 
 class AttachedTerminal final : public AttachOutside {
  public:
@@ -51,16 +38,28 @@ class AttachedTerminal final : public AttachOutside {
   void send(Bytes message, bool binary) override {
     if (socket_) socket_->send(std::move(message), binary);
   }
-  void output(ByteView bytes) override { queue(as_text(bytes)); }
+  void output(ByteView bytes) override {
+    queue(as_text(bytes));
+    if (program_) program_->send(bytes);
+  }
   void say(Said kind, const std::string& text) override;
   void echo(const std::string& text) override { write_all(STDOUT_FILENO, text); }
   void hold_output(bool on) override;
   void request(const std::string& method, const std::string& path, const std::string& names, Answer done) override;
   void finished(Exit status, const std::string& message) override;
+  std::size_t columns() const override;
+  bool listening() const override { return reading_socket_; }
+  void suspend() override;
+  bool start_program(const std::string& command) override;
+  void stop_program() override {
+    if (program_) program_->stop();
+  }
 
  private:
   void opened(std::unique_ptr<WebSocket> socket);
   void drop_socket();
+  void say_goodbye();  // finished: what was sent last goes out before the connection ends
+  void end_if_over();
   void queue(std::string_view text);
   void write_queued();
   void read_input();
@@ -76,6 +75,7 @@ class AttachedTerminal final : public AttachOutside {
   bool interactive_, stdout_is_terminal_, stderr_is_terminal_;
   std::unique_ptr<WebSocket> socket_;
   std::unique_ptr<RawTerminal> raw_;
+  std::unique_ptr<LocalCommand> program_;
   std::string queued_;  // for standard output
   bool held_ = false, reading_input_ = false, reading_socket_ = true;
   bool finished_ = false;
@@ -123,11 +123,13 @@ void AttachedTerminal::opened(std::unique_ptr<WebSocket> socket) {
   reading_socket_ = true;
   WebSocket::Events events;
   events.message = [this](ByteView message, bool binary) {
+    if (finished_) return;
     conversation_.message(message, binary);
     update();
   };
   events.closed = [this](const std::string& reason) {
     drop_socket();
+    if (finished_) return end_if_over();
     conversation_.disconnected(Error{ErrorCode::Unavailable, reason});
     update();
   };
@@ -178,7 +180,7 @@ void AttachedTerminal::write_queued() {
       const bool had_enough = written.error().message == "closed" || errno == EPIPE;
       if (!had_enough)
         status_ = Exit::SomeFailed, message_ = "standard output cannot be written: " + written.error().message;
-      if (finished_) return shard_.stop();
+      if (finished_) return end_if_over();
       return finished(status_, message_);
     }
     if (*written == 0) {
@@ -187,7 +189,7 @@ void AttachedTerminal::write_queued() {
     }
     queued_.erase(0, *written);
   }
-  if (finished_ && queued_.empty()) shard_.stop();
+  end_if_over();
 }
 
 void AttachedTerminal::hold_output(bool on) {
@@ -222,10 +224,12 @@ void AttachedTerminal::update() {
     if (!read) in_.stop_reading();
   }
   if (socket_) {
-    const bool room = queued_.size() <= (reading_socket_ ? limits::viewer_queue_bytes : limits::viewer_queue_bytes / 2);
+    const std::size_t queued = std::max(queued_.size(), program_ ? program_->unsent() : 0);
+    const bool room = queued <= (reading_socket_ ? limits::viewer_queue_bytes : limits::viewer_queue_bytes / 2);
     if (room != reading_socket_) socket_->set_reading(room);
     reading_socket_ = room;
   }
+  if (program_) program_->set_reading(conversation_.wants_program_output());
   const auto next = conversation_.next_deadline();
   if (!next) return deadline_.cancel();
   const auto wait = std::chrono::ceil<Duration>(*next - shard_.clock().now());
@@ -242,7 +246,10 @@ void AttachedTerminal::read_signal() {
   const auto n = signals_.read(std::as_writable_bytes(std::span(&got, 1)));
   if (!n || *n < sizeof got) return;
   killed_by_ = static_cast<int>(got.ssi_signo);
-  shard_.stop();
+  conversation_.hung_up();
+  finished_ = true;
+  say_goodbye();
+  end_if_over();
 }
 
 void AttachedTerminal::finished(Exit status, const std::string& message) {
@@ -252,10 +259,54 @@ void AttachedTerminal::finished(Exit status, const std::string& message) {
   message_ = message;
   held_ = false;
   in_.stop_reading();
-  deadline_.cancel();
-  // a pipe gets all of it, however slowly; a terminal that is stopped does not keep its user from leaving
-  if (stdout_is_terminal_) deadline_.once(limits::client_leave_wait, [this] { shard_.stop(); });
+  program_.reset();
+  say_goodbye();
   shard_.post([this] { write_queued(); });
+}
+
+void AttachedTerminal::say_goodbye() {
+  if (socket_) {
+    socket_->set_reading(true);
+    socket_->close("left");
+  }
+  // A pipe gets all of it, however slowly. A terminal that is stopped, or a server that is, does not keep its user.
+  deadline_.once(limits::client_leave_wait, [this] {
+    if (stdout_is_terminal_) queued_.clear();
+    drop_socket();
+    end_if_over();
+  });
+}
+
+void AttachedTerminal::end_if_over() {
+  if (finished_ && !socket_ && (queued_.empty() || killed_by_ != 0)) shard_.stop();
+}
+
+// --- the terminal ---
+
+std::size_t AttachedTerminal::columns() const {
+  winsize size{};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+void AttachedTerminal::suspend() {
+  if (raw_) raw_->suspend();
+}
+
+bool AttachedTerminal::start_program(const std::string& command) {
+  auto ended = [this](const std::string& how) {
+    shard_.post([old = std::shared_ptr<LocalCommand>(std::move(program_))] {});
+    conversation_.program_ended(how);
+    update();
+  };
+  auto said = [this](ByteView typed) {
+    conversation_.program_output(typed);
+    update();
+  };
+  auto program = LocalCommand::start(
+      shard_, command, std::move(said), [this] { update(); }, std::move(ended));
+  if (!program) say(Said::Hint, "it cannot be run: " + program.error().message);
+  if (program) program_ = std::move(*program);
+  return program_ != nullptr;
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ AttachConversation::AttachConversation(AttachChoices choices, AttachOutside& out
       clock_(clock),
       backoff_(limits::reconnect_delay_min, limits::client_reconnect_delay_max, choices_.seed),
       escape_(choices_.escape),
-      had_seat_(choices_.write) {}
+      had_seat_(choices_.write),
+      replay_lines_(choices_.lines > 0 ? choices_.lines : 20) {}
 
 // --- finding the name ---
 
@@ -97,12 +98,14 @@ void AttachConversation::connected() {
   if (stage_ == Stage::Finished) return;
   stage_ = Stage::Attaching;
   server_clock_ = PeerClock();
+  last_heard_ = clock_.now();
 }
 
 json::object AttachConversation::attach_message(const std::string& console, std::uint32_t channel, bool write,
                                                 bool force) const {
   json::object message{
       {"type", "attach"}, {"channel", channel}, {"console", console}, {"write", write}, {"force", force}};
+  if (channel == channel_ && session_ != 0) message["session"] = session_;
   if (channel == channel_ && offset_) {
     message["offset"] = *offset_;
   } else {
@@ -151,6 +154,7 @@ void AttachConversation::try_again_later() { retry_at_ = clock_.now() + backoff_
 
 void AttachConversation::message(ByteView message, bool binary) {
   if (stage_ == Stage::Finished) return;
+  last_heard_ = clock_.now();
   if (binary) return output(message);
   boost::system::error_code wrong;
   const json::value parsed = json::parse(json::string_view(as_text(message).data(), message.size()), wrong);
@@ -198,9 +202,12 @@ void AttachConversation::on_people(const std::string& type, const json::object& 
     hint(user + " " + type + (text.empty() ? "" : ": " + text));
   } else if (type == "asked") {
     asked_by_ = text_of(event, "user");
-    hint(user + " asks you to hand over; " + escape() + "s does");
+    const std::string way = offer(EscapeStep::Command::Spy, "does");
+    hint(user + " asks you to hand over" + (way.empty() ? "" : "; " + way));
   } else if (type == "note") {
-    hint(user.empty() ? text : user + ": " + text);
+    hint(text);
+  } else if (type == "message") {
+    hint(user + ": " + text);
   }
 }
 
@@ -223,6 +230,8 @@ void AttachConversation::on_attached(const json::object& event) {
   greeted_ = true;
   backoff_.reset();
   sequence_ = 0;
+  const bool wrote = again && had_seat_ && session_ != 0;
+  session_ = count_at(event, "session").value_or(0);
   seat_ = count_at(event, "seat").value_or(0);
   if (text_of(event, "mode") != "writer") seat_ = 0;
   writer_ = shown(event, "writer");
@@ -232,6 +241,11 @@ void AttachConversation::on_attached(const json::object& event) {
   resume_at(count_at(event, "offset").value_or(0));
   tell_dropped();
   greet(event, again);
+  if (const std::string since = text_of(event, "writer_since"); wrote && seat_ == 0 && !writer_.empty()) {
+    const std::string way = offer(EscapeStep::Command::Ask, "to ask for it back");
+    notice(writer_ + " took over" + (since.empty() ? "" : " at " + local_time(since, clock_.wall())) +
+           " while you were away; you are now read-only" + (way.empty() ? "" : ". " + way));
+  }
   if (choices_.pipe && choices_.write && seat_ == 0) {
     finish(Exit::SomeFailed, "nothing was typed on " + console_ + ": " +
                                  (writer_.empty() ? "you may not write" : writer_ + " is writing; -f takes over") +
@@ -254,7 +268,13 @@ void AttachConversation::resume_at(std::uint64_t end) {
 void AttachConversation::greet(const json::object& event, bool again) {
   std::string text = console_ + ": " + (again ? "connected again, " : "") + (seat_ != 0 ? "read-write" : "read-only");
   if (!user_.empty()) text += " as " + user_;
-  if (seat_ == 0 && !writer_.empty()) text += ", " + writer_ + " is writing";
+  const auto kept_ms = count_at(event, "seat_kept_ms");
+  if (seat_ == 0 && kept_ms) {
+    text += ", " + writer_ + " lost the connection and may write again within " +
+            std::to_string((*kept_ms + 999) / 1000) + " s";
+  } else if (seat_ == 0 && !writer_.empty()) {
+    text += ", " + writer_ + " is writing";
+  }
   const std::string why = shown(event, "text"), state = text_of(event, "line"), detail = shown(event, "detail");
   if (!why.empty()) text += " (" + why + ")";
   text += ", line " + shown(event, "kind") + " via " + shown(event, "agent");
@@ -305,8 +325,9 @@ void AttachConversation::on_reader(const json::object& event) {
   forget_held();
   const std::string now = local_time(format_utc(clock_.wall()), clock_.wall()).substr(0, 5);
   std::string line = text.empty() ? "" : text + (mine ? "; " : " at " + now + "; ");
-  line += "you are now read-only. " + escape() + (mine ? "a for read-write" : "A to ask for it back");
-  notice(line);
+  const std::string way = mine ? offer(EscapeStep::Command::Write, "for read-write")
+                               : offer(EscapeStep::Command::Ask, "to ask for it back");
+  notice(line + "you are now read-only" + (way.empty() ? "" : ". " + way));
   if (choices_.pipe && choices_.write) {
     something_refused_ = true;
     finish(Exit::Unknown, "the rest of the input was not sent");
@@ -356,12 +377,13 @@ void AttachConversation::on_input(const json::object& event) {
   sent_.erase(found);
   last_sign_ = clock_.now();
   const std::string refused = shown(event, "refused");
+  if (const auto seat = count_at(event, "seat"); seat && seat_ != 0) seat_ = *seat;  // from here on
   if (refused.empty()) {
     if (sent_.empty()) say_refused();
     return;
   }
   something_refused_ = true;
-  if (sent.keys == 0) return notice("break not sent: " + refused);
+  if (!sent.what.empty()) return notice(sent.what + " not sent: " + refused);
   if (refused != refused_why_) say_refused();
   refused_keys_ += sent.keys - std::min<std::size_t>(sent.keys, count_at(event, "written").value_or(0));
   refused_why_ = refused;
@@ -377,10 +399,14 @@ void AttachConversation::say_refused() {
 void AttachConversation::say_unknown_fate() {
   say_refused();
   std::size_t keys = 0;
-  for (const Sent& sent : sent_) keys += sent.keys;
+  std::string what;
+  for (const Sent& sent : sent_) {
+    keys += sent.keys;
+    if (!sent.what.empty()) what = sent.what;
+  }
   if (keys == 1) notice("the last key may not have arrived");
   if (keys > 1) notice("the last " + std::to_string(keys) + " keys may not have arrived");
-  if (sent_.size() > 0 && keys == 0) notice("the break may not have been sent");
+  if (!what.empty()) notice("the " + what + " may not have been sent");
   something_refused_ = something_refused_ || !sent_.empty();
   sent_.clear();
 }
@@ -394,6 +420,7 @@ std::optional<SteadyTime> AttachConversation::next_deadline() const {
   };
   if (stage_ == Stage::Finished) return first;
   consider(retry_at_), consider(leave_by_), consider(pass_held_at_);
+  if (stage_ == Stage::Attached && outside_.listening()) consider(last_heard_ + limits::client_silence_max);
   if (input_ended_ && stage_ == Stage::Attached && sent_.empty()) consider(last_sign_ + limits::client_pipe_quiet);
   return first;
 }
@@ -404,6 +431,11 @@ void AttachConversation::tick() {
   if (pass_held_at_ && now >= *pass_held_at_) {
     pass_held_at_.reset();
     flush_keys(escape_.take_held());
+  }
+  if (stage_ == Stage::Attached && outside_.listening() && now >= last_heard_ + limits::client_silence_max) {
+    outside_.disconnect();
+    disconnected({ErrorCode::Unavailable,
+                  "no sign of the server for " + std::to_string(limits::client_silence_max.count()) + " s"});
   }
   if (retry_at_ && now >= *retry_at_) {
     retry_at_.reset();
@@ -428,8 +460,15 @@ void AttachConversation::finish(Exit status, const std::string& message) {
   if (stage_ == Stage::Finished) return;
   tell_dropped();
   say_refused();
-  stage_ = Stage::Finished;
+  if (program_) outside_.stop_program();
+  hung_up();
   outside_.finished(status, message);
+}
+
+void AttachConversation::hung_up() {
+  // in order, so that the seat is not kept for us
+  if (stage_ == Stage::Attached || stage_ == Stage::Attaching) send({{"type", "detach"}, {"channel", channel_}});
+  stage_ = Stage::Finished;
 }
 
 }  // namespace oob

@@ -1,7 +1,8 @@
 // AttachConversation: one person (or pipe) attached to a console, from finding its name to leaving. Sans-IO: it is told
 // of keys, messages and time, and acts through AttachOutside. It promises that output is shown once and in order across
 // any loss of the connection, that no key is sent late or to a console it was not typed for, and that whatever keys did
-// not arrive are spoken of. The protocol is schema/stream.md. Keys: attach_keys.cpp; the rest: attach_conversation.cpp.
+// not arrive are spoken of. The protocol is schema/stream.md. Keys: attach_keys.cpp, what is asked on a line of its
+// own: attach_prompt.cpp; the rest: attach_conversation.cpp.
 #pragma once
 #include <deque>
 #include <functional>
@@ -42,6 +43,12 @@ class AttachOutside {
   virtual void say(Said kind, const std::string& text) = 0;  // one or more lines, escaped
   virtual void echo(const std::string& text) = 0;            // onto the terminal at once, for the prompt
   virtual void hold_output(bool on) = 0;                     // while on, output() is kept from the screen
+  virtual std::size_t columns() const { return 80; }         // of the terminal
+  virtual bool listening() const { return true; }            // false: the connection is not read just now
+  virtual void suspend() {}                                  // as ^Z does; returns when it goes on
+  // A shell command that gets the console's output too; what it says comes back by program_output(). False: no child.
+  virtual bool start_program(const std::string&) { return false; }
+  virtual void stop_program() {}  // leads to program_ended()
   using Answer = std::function<void(Result<json::value>)>;
   virtual void request(const std::string& method, const std::string& path, const std::string& names, Answer done) = 0;
   virtual void finished(Exit status, const std::string& message) = 0;  // last call; message may be empty
@@ -57,6 +64,10 @@ class AttachConversation {
   void message(ByteView message, bool binary);
   void keys(ByteView typed);
   void input_ended();
+  void program_output(ByteView typed);
+  void program_ended(const std::string& how);
+  bool wants_program_output() const;
+  void hung_up();                  // a signal ends the program: leaves in order, at once and without a word
   bool wants_input() const;        // a pipe is read only when its bytes can be sent
   std::size_t input_room() const;  // bytes keys() should get at most
   std::optional<SteadyTime> next_deadline() const;
@@ -66,7 +77,13 @@ class AttachConversation {
   enum class Stage { Finding, Connecting, Attaching, Attached, Away, Finished };
   struct Sent {
     std::uint64_t sequence;
-    std::size_t keys;  // 0: a break
+    std::size_t keys;
+    std::string what;  // "break", "SysRq b"; "": keys
+  };
+  struct Prompt {
+    enum class Of { Move, Message, ReplayLines, PlaybackLines, LocalCommand, SysRq };
+    Of of;
+    std::string text;
   };
   struct Move {  // `;`, under way
     std::string console;
@@ -104,6 +121,8 @@ class AttachConversation {
   void hint(const std::string& text) { outside_.say(AttachOutside::Said::Hint, text); }
   void notice(const std::string& text) { outside_.say(AttachOutside::Said::Notice, text); }
   std::string escape() const { return escape_text(choices_.escape); }
+  // "^Ecf takes over", "" if the style has no key for it.
+  std::string offer(EscapeStep::Command command, const std::string& does) const;
 
   // attach_keys.cpp
   void flush_keys(ByteView keys);
@@ -113,11 +132,20 @@ class AttachConversation {
   void command(const EscapeStep& step);
   void order(EscapeStep::Command command);
   void ask_rest(EscapeStep::Command command);
-  void send_break();
+  void send_break(std::byte number);
+  void replay(std::size_t lines);
+  void help();
+
+  // attach_prompt.cpp
+  void prompt(Prompt::Of of);
   void prompt_key(std::byte key);
   void end_prompt(bool go);
+  void answered(const Prompt& prompt);
   void move_to(const std::string& name);
-  void help();
+  void say_to_all(const std::string& text);
+  void set_lines(std::size_t& lines, const std::string& text);
+  void send_sysrq(const std::string& name);
+  void run_program(const std::string& command);
 
   AttachChoices choices_;
   AttachOutside& outside_;
@@ -129,6 +157,7 @@ class AttachConversation {
   std::string console_, user_, writer_, asked_by_;
   std::uint32_t channel_ = 0, last_channel_ = 0;
   std::uint64_t seat_ = 0, sequence_ = 0;
+  std::uint64_t session_ = 0;            // to come back as, after a lost connection
   bool had_seat_ = false;                // and wants it again after a reconnect
   bool letting_go_ = false;              // asked to be a reader
   bool looked_up_ = false;               // the name was not known as it was typed
@@ -141,10 +170,13 @@ class AttachConversation {
   bool something_refused_ = false;
   Dropped dropped_;
   std::optional<Move> move_;
-  std::optional<std::string> prompt_;
+  std::optional<Prompt> prompt_;
+  std::size_t replay_lines_, playback_lines_ = 60;  // as conserver's
+  bool program_ = false;                            // a local command is attached
   std::optional<SteadyTime> retry_at_, leave_by_, pass_held_at_;
   bool input_ended_ = false;
-  SteadyTime last_sign_{};  // of output or acknowledgement
+  SteadyTime last_sign_{};   // of output or acknowledgement
+  SteadyTime last_heard_{};  // of anything from the server
 };
 
 }  // namespace oob

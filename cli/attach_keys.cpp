@@ -1,4 +1,6 @@
 // The conversation's keys: what goes to the console, what is dropped and said so, and the commands behind the escape.
+#include <algorithm>
+
 #include "cli/attach_conversation.h"
 #include "cli/console_text.h"
 #include "cli/rest_names.h"
@@ -43,6 +45,10 @@ void AttachConversation::keys(ByteView typed) {
       prompt_key(key);
       continue;
     }
+    if (program_) {
+      if (key == std::byte{0x03}) outside_.stop_program();
+      continue;
+    }
     const EscapeStep step = escape_.next(key);
     append(plain, step.keys);
     if (step.command == EscapeStep::Command::None) continue;
@@ -61,9 +67,13 @@ void AttachConversation::flush_keys(ByteView keys) {
   if (stage_ != Stage::Attached || !server_clock_.known()) return drop_keys(keys.size(), "not connected", "");
   if (move_) return drop_keys(keys.size(), "moving to " + escape_controls(move_->console), "");
   if (seat_ == 0) {
-    const std::string way =
-        writer_.empty() ? "a for read-write" : "A asks " + writer_ + " to hand over, " + escape() + "f takes over";
-    return drop_keys(keys.size(), "read-only", "; " + escape() + way);
+    using Command = EscapeStep::Command;
+    std::string way = writer_.empty() ? offer(Command::Write, "for read-write")
+                                      : offer(Command::Ask, "asks " + writer_ + " to hand over");
+    if (const std::string force = offer(Command::Force, "takes over"); !writer_.empty() && !force.empty()) {
+      way += (way.empty() ? "" : ", ") + force;
+    }
+    return drop_keys(keys.size(), "read-only", way.empty() ? "" : "; " + way);
   }
   const std::int64_t deadline = server_clock_.deadline_ms(clock_.now(), limits::input_age_max);
   while (!keys.empty()) {
@@ -77,7 +87,7 @@ void AttachConversation::flush_keys(ByteView keys) {
     put_big_endian(frame, ++sequence_, 8);
     put_big_endian(frame, static_cast<std::uint64_t>(deadline), 8);
     append(frame, batch);
-    sent_.push_back({sequence_, batch.size()});
+    sent_.push_back({sequence_, batch.size(), ""});
     outside_.send(std::move(frame), true);
   }
 }
@@ -121,6 +131,15 @@ void AttachConversation::command(const EscapeStep& step) {
       return;
     case Command::Help:
       return help();
+    case Command::ChangeEscape:
+      choices_.escape = step.escape;
+      return hint("the escape is " + escape() + " now");
+    case Command::ListBreaks:
+      return hint("l0: a break as usual for the line; l1 .. l9: 0.5 s .. 4.5 s");
+    case Command::Suspend:
+      outside_.suspend();
+      last_heard_ = clock_.now();
+      return;
     case Command::Unknown:
       return hint("no command \"" + escape_controls(as_text({&step.key, 1})) + "\"; " + escape() + "? lists them");
     case Command::Who:
@@ -132,6 +151,7 @@ void AttachConversation::command(const EscapeStep& step) {
       break;
   }
   if (stage_ != Stage::Attached) return hint("not connected");
+  if (step.command == Command::Break) return send_break(step.key);
   order(step.command);
 }
 
@@ -154,21 +174,40 @@ void AttachConversation::order(EscapeStep::Command command) {
     send({{"type", "ask"}, {"channel", channel_}});
     hint("asked");
   } else if (command == Command::Replay) {
-    replaying_ = true;
-    send({{"type", "replay"}, {"channel", channel_}, {"lines", choices_.lines > 0 ? choices_.lines : 20}});
-  } else if (command == Command::Break) {
-    send_break();
+    replay(replay_lines_);
+  } else if (command == Command::Playback) {
+    replay(playback_lines_);
+  } else if (command == Command::LastLine) {
+    replay(1);
+  } else if (command == Command::ReplayLines) {
+    prompt(Prompt::Of::ReplayLines);
+  } else if (command == Command::PlaybackLines) {
+    prompt(Prompt::Of::PlaybackLines);
+  } else if (command == Command::Message) {
+    prompt(Prompt::Of::Message);
   } else if (command == Command::Move) {
-    prompt_.emplace();
-    outside_.hold_output(true);
-    outside_.echo("\r\n[move to: ");
+    prompt(Prompt::Of::Move);
+  } else if (command == Command::LocalCommand) {
+    prompt(Prompt::Of::LocalCommand);
+  } else if (command == Command::Tasks) {
+    if (seat_ == 0) return hint("read-only: no SysRq can be sent");
+    prompt(Prompt::Of::SysRq);
   }
 }
 
-void AttachConversation::send_break() {
+void AttachConversation::replay(std::size_t lines) {
+  replaying_ = true;
+  send({{"type", "replay"}, {"channel", channel_}, {"lines", lines}});
+}
+
+// l0 is the usual break; 1 to 9 are half seconds.
+void AttachConversation::send_break(std::byte number) {
   if (seat_ == 0) return hint("read-only: no break sent");
-  sent_.push_back({++sequence_, 0});
-  send({{"type", "break"}, {"channel", channel_}, {"seat", seat_}, {"sequence", sequence_}});
+  const int digit = std::to_integer<int>(number) - '0';
+  sent_.push_back({++sequence_, 0, "break"});
+  json::object message{{"type", "break"}, {"channel", channel_}, {"seat", seat_}, {"sequence", sequence_}};
+  if (digit > 0) message["ms"] = digit * 500;
+  send(message);
 }
 
 // What the stream does not carry goes by the API's other half.
@@ -200,56 +239,56 @@ void AttachConversation::ask_rest(EscapeStep::Command command) {
   }
 }
 
+std::string AttachConversation::offer(EscapeStep::Command command, const std::string& does) const {
+  const std::string keys = keys_for(choices_.escape, command);
+  return keys.empty() ? "" : keys + " " + does;
+}
+
 void AttachConversation::help() {
-  const std::string e = escape();
-  hint(e + ".  leave                      " + e + "?  this list\n" + e + "a  read-write if it is free   " + e +
-       "f  take over\n" + e + "s  read-only; or hand over    " + e + "A  ask the writer to hand over\n" + e +
-       "w  who is on                  " + e + "i  about this console\n" + e + "r  the last lines again       " + e +
-       ";  move to another console\n" + e + "l0 send a break               " + e + "o  reopen the line\n" + e +
-       "d  close the line             " + e + e + " send " + e);
-}
-
-// --- moving: the name is typed on a line of its own ---
-
-void AttachConversation::prompt_key(std::byte key) {
-  const auto code = std::to_integer<unsigned char>(key);
-  if (code == '\r' || code == '\n') return end_prompt(true);
-  if (code == 0x03 || code == 0x07 || code == 0x1B) return end_prompt(false);  // ^C, ^G, Escape
-  if (code == 0x15) {                                                          // ^U
-    for (; !prompt_->empty(); prompt_->pop_back()) outside_.echo("\b \b");
-  } else if (code == 0x7F || code == 0x08) {
-    if (prompt_->empty()) return;
-    prompt_->pop_back();
-    outside_.echo("\b \b");
-  } else if (code > 0x20 && code < 0x7F && prompt_->size() < limits::name_bytes_max) {
-    prompt_->push_back(static_cast<char>(code));
-    outside_.echo(std::string(1, static_cast<char>(code)));
+  using Command = EscapeStep::Command;
+  static constexpr std::pair<Command, const char*> kTexts[] = {
+      {Command::Leave, "leave"},
+      {Command::Help, "this list"},
+      {Command::Write, "read-write if it is free"},
+      {Command::Force, "take over"},
+      {Command::Spy, "read-only; or hand over"},
+      {Command::Ask, "ask the writer to hand over"},
+      {Command::Who, "who is on"},
+      {Command::Info, "about this console"},
+      {Command::Replay, "the last lines again"},
+      {Command::ReplayLines, "how many"},
+      {Command::Playback, "more of the last lines"},
+      {Command::PlaybackLines, "how many"},
+      {Command::LastLine, "the last line again"},
+      {Command::Break, "a break (l1..l9 longer)"},
+      {Command::Tasks, "tasks: SysRq"},
+      {Command::Message, "say something to all"},
+      {Command::Down, "close the line"},
+      {Command::Reopen, "reopen the line"},
+      {Command::Move, "another console"},
+      {Command::LocalCommand, "attach a local command"},
+      {Command::Suspend, "suspend this program"},
+      {Command::ChangeEscape, "the escape is the next two"},
+  };
+  std::vector<std::string> entries;
+  for (const auto& [command, text] : kTexts) {
+    std::string keys = keys_for(choices_.escape, command);
+    if (keys.empty()) continue;
+    keys.resize(std::max(keys.size() + 1, escape().size() + 3), ' ');
+    entries.push_back(keys + text);
   }
-}
-
-void AttachConversation::end_prompt(bool go) {
-  const std::string name = *prompt_;
-  prompt_.reset();
-  outside_.echo("]\r\n");
-  outside_.hold_output(false);
-  if (go && !name.empty()) return move_to(name);
-  hint("still on " + console_);
-}
-
-void AttachConversation::move_to(const std::string& name) {
-  if (stage_ != Stage::Attached) return hint("not connected");
-  move_ = Move{name, 0};
-  const std::uint32_t channel = move_->channel = ++last_channel_;
-  find(name, [this, channel](const Result<std::string>& found) {
-    if (!move_ || move_->channel != channel) return;  // the connection broke meanwhile
-    if (!found || *found == console_) {
-      move_.reset();
-      tell_dropped();
-      return hint(found ? "this is " + console_ : "still on " + console_ + ": " + found.error().message);
+  entries.push_back(escape() + escape() + " send " + escape());
+  constexpr std::size_t kColumn = 36;
+  std::string out;
+  const bool two = outside_.columns() >= 2 * kColumn + 2;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (i > 0 && (!two || i % 2 == 0)) out += '\n';
+    out += entries[i];
+    if (two && i % 2 == 0 && i + 1 < entries.size()) {
+      out.append(entries[i].size() < kColumn ? kColumn - entries[i].size() : 1, ' ');
     }
-    move_->console = *found;
-    attach(*found, channel, choices_.write, false);
-  });
+  }
+  hint(out);
 }
 
 }  // namespace oob

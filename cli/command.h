@@ -42,7 +42,8 @@ struct Command {
   std::vector<Argument> arguments;
   std::vector<Option> options;
   Exit (*run)(Invocation&);
-  std::string_view more = "";  // paragraphs for the manual
+  std::string_view more = "";                   // paragraphs, a blank line between them, for the help and the manual
+  std::vector<std::string_view> examples = {};  // whole command lines
 };
 
 inline constexpr std::string_view kNamesText = "names, ranges (web[01-16]), globs, @group, label=value; default: all";

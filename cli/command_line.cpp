@@ -1,12 +1,17 @@
 // Arguments into a CommandLine, by CLI11 in this file alone; what it is told comes from the tables of commands.
 #include "cli/command_line.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <sstream>
 
+#include "cli/help.h"
 #include "cli/show.h"
+#include "cli/table.h"
 #include "common/names.h"
 #include "common/nearest.h"
 #include "common/text.h"
@@ -29,21 +34,43 @@ tl::unexpected<Refusal> refuse(const std::string& message) {
   return tl::unexpected(Refusal{Exit::Usage, "oob: " + escape_lines(message) + "\n"});
 }
 
-// "agent", "agent ls": the second words of a verb that has several commands.
-std::vector<std::string> second_words(const std::string& verb) {
-  std::vector<std::string> out;
-  for (const Command& command : all_commands()) {
-    if (command.name.starts_with(verb + " ")) out.emplace_back(command.name.substr(verb.size() + 1));
-  }
+// Help for the command that the words begin with, as wide as standard output.
+std::string help_for(const std::string& verb, const std::string& second) {
+  const std::size_t screen = screen_of(STDOUT_FILENO).columns, columns = screen == 0 ? 80 : screen;
+  const Command* command = find_command(verb);
+  if (command == nullptr) command = find_command(verb + " " + second);
+  return command != nullptr ? help_of(*command, columns) : help_of_group(verb, columns);
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
   return out;
 }
 
+// What was given more than once or could have been, as it came.
+void put_in_order(const CLI::App& app, const Command& command, CommandLine& into) {
+  std::map<const CLI::Option*, std::size_t> taken;
+  for (const CLI::Option* given : app.parse_order()) {
+    for (const Option& option : command.options) {
+      const std::string key = last_name(option.names);
+      if (!option.many || app.get_option_no_throw(key) != given) continue;
+      const std::size_t at = taken[given]++;
+      if (at < given->results().size()) into.in_order.emplace_back(key, given->results()[at]);
+    }
+  }
+}
+
 void declare(CLI::App& app, const Command& command, CommandLine& into) {
-  app.callback([&into, &command] { into.command = &command; });
+  app.callback([&app, &into, &command] {
+    into.command = &command;
+    put_in_order(app, command, into);
+  });
   for (const Argument& argument : command.arguments) {
     auto& values = into.values[std::string(argument.name)];
     auto* option = app.add_option(std::string(argument.name), values, std::string(argument.text));
     option->required(argument.required)->expected(argument.required ? 1 : 0, argument.many ? 1 << 16 : 1);
+    option->allow_extra_args(argument.many || !argument.required);  // else what follows is the next one's
   }
   const Option server = server_option();  // for the help; it was taken out before
   app.add_option(std::string(server.names))
@@ -57,7 +84,7 @@ void declare(CLI::App& app, const Command& command, CommandLine& into) {
           std::string(option.names), [&values] { values.assign(1, ""); }, std::string(option.text));
     } else {
       auto* added = app.add_option(std::string(option.names), values, std::string(option.text));
-      added->type_name(std::string(option.takes))->expected(1);
+      added->type_name(std::string(option.takes))->expected(1)->allow_extra_args(false);
       if (option.many) added->take_all();
       if (!option.one_of.empty()) {
         added->check(CLI::IsMember(std::vector<std::string>(option.one_of.begin(), option.one_of.end())));
@@ -161,6 +188,7 @@ tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> a
   const auto server = take_server(arguments);
   if (!server) return refuse(server.error().message);
   line.server = *server;
+  if (arguments.size() == 2 && arguments[0] == "help" && arguments[1] == "help") arguments.pop_back();
   const bool for_help =
       !arguments.empty() && (arguments[0] == "help" || arguments[0] == "-h" || arguments[0] == "--help");
   if (arguments.empty() || (for_help && arguments.size() == 1)) {
@@ -173,12 +201,19 @@ tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> a
   if (!spell_out(arguments, line.named_plainly)) {
     return refuse("no command \"" + arguments[0] + "\"" + did_you_mean(nearest_of(arguments[0], verbs())));
   }
-  const std::string verb = arguments[0];
-  if (const auto seconds = second_words(verb); !seconds.empty() && arguments.size() > 1) {
+  const std::string verb = arguments[0], second_word = arguments.size() > 1 ? arguments[1] : "";
+  const auto seconds = second_words(verb);
+  if (!seconds.empty() && arguments.size() == 1 && find_command(verb) == nullptr) {
+    std::string choices;
+    for (const std::string& one : seconds) choices += (choices.empty() ? "" : ", ") + one;
+    return refuse("`oob " + verb + "` wants one more word: " + choices + "\n`oob help " + verb +
+                  "` tells what they do");
+  }
+  if (!seconds.empty() && arguments.size() > 1) {
     const std::string& second = arguments[1];
     if (!second.starts_with('-') && std::find(seconds.begin(), seconds.end(), second) == seconds.end()) {
       return refuse("no command \"" + verb + " " + second + "\"" + did_you_mean(nearest_of(second, seconds)) +
-                    "\n`oob help " + verb + "` lists the commands");
+                    "\n`oob help " + verb + "` lists the commands: " + joined(seconds));
     }
   }
   try {
@@ -194,7 +229,7 @@ tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> a
         return refuse(error.what() + std::string("\n`oob help " + verb + "` shows how it is used"));
       }
       line.command = nullptr;
-      line.say = out.str();
+      line.say = help_for(verb, second_word);
       return line;
     }
   } catch (const std::exception& error) {

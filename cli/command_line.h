@@ -19,6 +19,8 @@ struct CommandLine {
   std::map<std::string, std::vector<std::string>, std::less<>> values;
 
   std::string server;  // --server
+  // Options that may be given more than once, each with its value, in the order of the command line: steps of a script.
+  std::vector<std::pair<std::string, std::string>> in_order;
 
   bool has(std::string_view name) const { return values.contains(name); }
   // The value; what the table says it is otherwise; "".

@@ -21,8 +21,7 @@ const json::array* array_at(const json::object& from, std::string_view key) {
 
 std::string session_text(const json::object& session) {
   const std::string input = text_of(session, "last_input");
-  std::string out = escape_controls(text_of(session, "user"));
-  out += text_of(session, "mode") == "writer" ? " read-write" : " read-only";
+  std::string out = who_name(session) + " " + who_mode(session);
   out += " from " + escape_controls(text_of(session, "from")) + " since " + local_time_full(text_of(session, "since"));
   return input.empty() ? out : out + ", last typed " + local_time_full(input);
 }
@@ -38,6 +37,17 @@ std::string log_trouble(const json::object& console) {
 
 }  // namespace
 
+std::string who_name(const json::object& session) {
+  const std::string tool = text_of(session, "tool");
+  return escape_controls(text_of(session, "user")) + (tool.empty() ? "" : " (" + escape_controls(tool) + ")");
+}
+
+std::string who_mode(const json::object& session) {
+  const std::string until = text_of(session, "kept_until");
+  if (!until.empty()) return "lost the connection, seat kept until " + local_time(until, SystemClock().wall());
+  return text_of(session, "mode") == "writer" ? "read-write" : "read-only";
+}
+
 std::string who_lines(const json::value& sessions, WallTime now) {
   std::string out;
   const auto* object = sessions.if_object();
@@ -47,9 +57,8 @@ std::string who_lines(const json::value& sessions, WallTime now) {
     if (!row.is_object()) continue;
     const auto& session = row.get_object();
     if (!out.empty()) out += '\n';
-    out += escape_controls(text_of(session, "user")) +
-           (text_of(session, "mode") == "writer" ? " read-write" : " read-only") + " since " +
-           local_time(text_of(session, "since"), now) + " from " + escape_controls(text_of(session, "from"));
+    out += who_name(session) + " " + who_mode(session) + " since " + local_time(text_of(session, "since"), now) +
+           " from " + escape_controls(text_of(session, "from"));
   }
   return out;
 }

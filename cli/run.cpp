@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "cli/complete.h"
 #include "cli/invocation.h"
 #include "cli/terminal.h"
 #include "common/text.h"
@@ -10,6 +11,14 @@
 namespace oob {
 
 int run_oob(std::vector<std::string> arguments) {
+  if (!arguments.empty() && arguments[0] == "--complete") {
+    arguments.erase(arguments.begin());
+    try {
+      return run_complete(arguments);
+    } catch (const std::exception&) {
+      return static_cast<int>(Exit::SomeFailed);  // silently: a prompt is on the terminal
+    }
+  }
   auto line = parse_command_line(std::move(arguments));
   if (!line) {
     write_all(STDERR_FILENO, line.error().text);

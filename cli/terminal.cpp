@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -89,6 +90,27 @@ std::size_t RawTerminal::take_thrown_away() {
   const auto bytes = static_cast<std::size_t>(thrown_away);
   thrown_away = 0;
   return bytes;
+}
+
+void RawTerminal::suspend() {
+  const int fd = raw_fd;
+  if (fd < 0) return;
+  ::tcsetattr(fd, TCSADRAIN, &cooked);
+  ::kill(0, SIGTSTP);
+  // Here again after SIGCONT, or at once where nobody could let us go on (no job control).
+  ::tcsetattr(fd, TCSADRAIN, &raw);
+}
+
+int watched_signals() {
+  sigset_t watched;
+  ::sigemptyset(&watched);
+  for (const int signal : {SIGTERM, SIGHUP, SIGINT}) {
+    struct sigaction now {};
+    if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) continue;  // nohup(1) and the like
+    ::sigaddset(&watched, signal);
+  }
+  ::sigprocmask(SIG_BLOCK, &watched, nullptr);
+  return ::signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
 void die_by(int signal) {

@@ -21,10 +21,16 @@ class RawTerminal {
   // Bytes typed while the process was stopped, since last asked. They are thrown away when it goes on, before anything
   // can read them: nobody knows how old they are.
   std::size_t take_thrown_away();
+  // Stops the process (and its pipeline) as ^Z does, with the terminal as it was before; returns when it goes on.
+  void suspend();
 
  private:
   RawTerminal() = default;
 };
+
+// The signals that end the program (SIGTERM, SIGHUP, SIGINT; not those that are ignored) as a descriptor, signalfd(2):
+// what they interrupt is put in order first.
+int watched_signals();
 
 // Ends the process as this signal would have, with the terminal restored.
 [[noreturn]] void die_by(int signal);

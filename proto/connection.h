@@ -31,6 +31,7 @@ class TunnelConnection {
   std::shared_ptr<TunnelConnection*> self() { return self_; }
 
   Mux& mux() { return mux_; }
+  const Mux& mux() const { return mux_; }
   // Ends the connection now, tells the peer why if it still listens; `closed` is called later, with this reason.
   void close(const std::string& reason);
 

@@ -5,5 +5,11 @@
 
 namespace oob {
 inline constexpr std::uint32_t kProtocolMin = 1;
-inline constexpr std::uint32_t kProtocolMax = 1;
+inline constexpr std::uint32_t kProtocolMax = 2;  // 2, of 0.2.0: certificates are renewed, status, line_keys
+
+// The newest protocol that a peer which speaks `theirs_min` to `theirs_max` and we both speak; 0: there is none.
+constexpr std::uint32_t protocol_of_both(std::uint32_t theirs_min, std::uint32_t theirs_max) {
+  const std::uint32_t newest = theirs_max < kProtocolMax ? theirs_max : kProtocolMax;
+  return newest < theirs_min || newest < kProtocolMin ? 0 : newest;
+}
 }  // namespace oob

@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/runtime/daemon.h"
+#include "common/runtime/service.h"
 #include "common/runtime/signals.h"
 #include "common/text.h"
 #include "common/toml/diagnostics.h"
@@ -61,6 +62,7 @@ int run(const std::string& config_path) {
   std::fputs(diagnostics.text().c_str(), stderr);
   if (diagnostics.failed()) return kUsageStatus;
   oob::log_start("oobd", config.log_level);
+  oob::Service service;
   oob::raise_descriptor_limit();
   google::protobuf::SetLogHandler(nullptr);  // it would print a line for each message a peer got wrong
   oob::Shard shard;
@@ -72,7 +74,8 @@ int run(const std::string& config_path) {
   const oob::Signals signals(shard, {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}, [&](int signal) {
     switch (signal) {
       case SIGHUP:
-        return server.reload();
+        service.reloading();
+        return server.reload([&] { service.ready(server.status()); });
       case SIGUSR1:
         return server.retry_lines();
       case SIGUSR2:
@@ -80,10 +83,13 @@ int run(const std::string& config_path) {
       default:
         break;
     }
+    service.stopping();
     oob::log_info("server", "stopping", {{"signal", signal}});
     server.stop([&shard] { shard.stop(); });
   });
+  const oob::Watchdog watchdog(shard, service, [&](auto done) { server.come_round(std::move(done)); });
   oob::log_info("server", "ready", {{"version", OOB_VERSION}, {"socket", config.socket}});
+  service.ready(server.status());
   shard.run();
   oob::log_info("server", "stopped");
   return 0;

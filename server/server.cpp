@@ -6,12 +6,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <filesystem>
 
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/nearest.h"
 #include "common/runtime/memory_rest.h"
+#include "common/text.h"
 #include "server/agents/agent_listener.h"
 #include "server/agents/authority.h"
 #include "server/agents/enrolment.h"
@@ -47,6 +50,7 @@ struct Server::State final : Backend, AgentAssignments {
   std::map<std::string, std::set<std::string>> selected;  // consoles of NAMES in tokens, of the inventory that runs
   std::unique_ptr<UnixFront> front;
   std::unique_ptr<HttpsFront> https;
+  Timer certificate_look{shard};  // for our own certificate
 
   Result<> start();
   Result<> start_agents();
@@ -59,9 +63,14 @@ struct Server::State final : Backend, AgentAssignments {
   void assignment(const std::string& agent, wire::Assignment& into) override { inventory->assignment(agent, into); }
   Console* console_of(const std::string& agent, const std::string& name) override;
 
+  void renew_certificate(const std::string& agent, const std::string& fingerprint, Bytes request,
+                         std::function<void(Result<Bytes>)> done) override;
+  void use_next_certificate(const std::string& agent, const std::string& fingerprint) override;
+
   // Backend
   Result<std::vector<std::string>> select(const std::string& names) override;
   std::vector<std::string> console_names() override;
+  std::vector<std::string> group_names() override { return ConsoleNames(inventory->snapshot()).groups(); }
   Console* find_console(const std::string& name) override { return inventory->find(name); }
   std::optional<ConsoleRow> console_row(const std::string& name) override;
   std::string near_console(const std::string& name) override;
@@ -81,6 +90,7 @@ struct Server::State final : Backend, AgentAssignments {
   }
 
   AgentRow agent_row(const std::string& name) const;
+  void renew_own_certificate();
   void join(JoinOrder order, std::function<void(Result<Bytes>)> done);
   template <typename Value>
   void change_agent(const std::string& agent, std::function<Result<Value>()> change,
@@ -100,7 +110,7 @@ Result<> Server::State::start() {
   database = std::move(*base);
   worker = std::make_unique<Worker>(shard);
   logs = std::make_unique<LogFolder>(shard, config.log_folder);
-  directory = std::make_unique<AgentDirectory>(shard, *this);
+  directory = std::make_unique<AgentDirectory>(shard, *this, config.certificate_life);
   inventory = std::make_unique<RunningInventory>(
       shard, *worker, *database, *logs, config.inventory,
       RunningInventory::Events{[this](const std::string& name) { directory->forget_console(name); },
@@ -174,7 +184,7 @@ bool Server::State::selects(const std::string& names, const std::string& console
 }
 
 Result<> Server::State::start_agents() {
-  auto loaded = Authority::open(folder->authority(), shard.clock());
+  auto loaded = Authority::open(folder->authority(), shard.clock(), config.certificate_life);
   if (!loaded) return tl::unexpected(loaded.error());
   authority = std::move(*loaded);
   agent_store = std::make_unique<AgentStore>(*database);
@@ -182,7 +192,7 @@ Result<> Server::State::start_agents() {
   auto records = agent_store->list();
   if (!records) return tl::unexpected(records.error());
   directory->set_records(std::move(*records));
-  enrolment = std::make_unique<Enrolment>(*authority, *agent_store, *token_store, shard.clock());
+  enrolment = std::make_unique<Enrolment>(*database, *authority, *agent_store, *token_store, shard.clock());
 
   std::set<unsigned> local_uids = {0, ::geteuid()};
   if (!config.agents_local_user.empty()) {
@@ -197,6 +207,7 @@ Result<> Server::State::start_agents() {
     join(std::move(order), std::move(done));
   };
   listener = std::make_unique<AgentListener>(shard, *directory, authority->tls(), enrol, std::move(local_uids));
+  certificate_look.every(limits::certificate_look_every, [this] { renew_own_certificate(); });
   if (auto listening = listener->listen_unix(config.agents_socket); !listening) return listening;
   if (config.agents_listen.empty()) return {};
   if (auto listening = listener->listen_tls(config.agents_listen); !listening) return listening;
@@ -204,9 +215,10 @@ Result<> Server::State::start_agents() {
   return {};
 }
 
-void Server::reload() {
+void Server::reload(std::function<void()> done) {
   state_->read_certificate();
-  state_->inventory->apply("oobd", "SIGHUP", [](Result<InventoryReport> report) {
+  state_->inventory->apply("oobd", "SIGHUP", [done = std::move(done)](const Result<InventoryReport>& report) {
+    const std::shared_ptr<void> over(nullptr, [&](void*) { done(); });
     if (!report) return log_error("inventory", "not applied: " + report.error().message);
     bool failed = false;
     for (const auto& problem : report->problems) {
@@ -235,6 +247,15 @@ void Server::stop(std::function<void()> done) {
 Console* Server::State::console_of(const std::string& agent, const std::string& name) {
   const ConsoleEntry* entry = inventory->inventory().find_console(name);
   return entry != nullptr && entry->agent == agent ? inventory->find(name) : nullptr;
+}
+
+void Server::come_round(std::function<void()> done) { state_->logs->come_round(std::move(done)); }
+
+std::string Server::status() const {
+  const Inventory& now = state_->inventory->inventory();
+  return count_of(now.consoles.size(), "console", "consoles") + " on " +
+         count_of(now.agents.size(), "agent", "agents") +
+         (state_->config.agents_listen.empty() ? "" : "; agents dial in at " + state_->listener->tls_address());
 }
 
 // --- consoles ---
@@ -285,6 +306,17 @@ Result<> Server::State::send_order(const std::string& console, LineOrderKind ord
 
 // --- agents ---
 
+// An agent's version beside ours.
+static std::string age_of(const std::string& version) {
+  const auto parts = [](const char* text) {
+    std::array<int, 3> out{};
+    return std::sscanf(text, "%d.%d.%d", &out[0], &out[1], &out[2]) == 3 ? std::optional(out) : std::nullopt;
+  };
+  const auto theirs = parts(version.c_str()), ours = parts(OOB_VERSION);
+  if (!theirs || theirs == ours) return "";
+  return *theirs < *ours ? "older" : "newer";
+}
+
 AgentRow Server::State::agent_row(const std::string& name) const {
   const AgentDirectory::Row from = directory->row(name);
   AgentRow row;
@@ -293,11 +325,20 @@ AgentRow Server::State::agent_row(const std::string& name) const {
   if (from.record != nullptr && from.record->not_after_wall_ms != 0) {
     row.certificate_until = WallTime(Duration(from.record->not_after_wall_ms));
   }
+  if (from.last_seen != WallTime{}) row.last_lost = from.last_seen, row.last_loss = from.last_reason;
   if (from.link != nullptr) {
     row.state = AgentRow::State::Connected;
     row.detail = from.link->peer().address;
     row.since = from.link->since();
     row.version = from.link->version();
+    row.age = age_of(row.version);
+    row.round_trip = from.link->mux().round_trip();
+    row.clock_ahead = from.link->clock_ahead();
+    if (const auto figures = from.link->figures()) {
+      row.uptime = figures->uptime;
+      row.ring = {figures->ring_bytes, figures->ring_worst_percent};
+      row.spool = {figures->spool_bytes, figures->spool_worst_percent};
+    }
     return row;
   }
   row.detail = from.last_reason;
@@ -345,6 +386,34 @@ void Server::State::join(JoinOrder order, std::function<void(Result<Bytes>)> don
       agent, [this, held] { return enrolment->enrol(*held); }, std::move(done));
 }
 
+void Server::State::renew_certificate(const std::string& agent, const std::string& fingerprint, Bytes request,
+                                      std::function<void(Result<Bytes>)> done) {
+  change_agent<Bytes>(
+      agent,
+      [this, agent, fingerprint, request = std::move(request)] {
+        return enrolment->renew(agent, fingerprint, request);
+      },
+      std::move(done));
+}
+
+void Server::State::use_next_certificate(const std::string& agent, const std::string& fingerprint) {
+  change_agent<void>(
+      agent, [this, agent, fingerprint] { return agent_store->use_next(agent, fingerprint); },
+      [agent](Result<> used) {
+        if (!used) log_error("agents", used.error().message, {{"agent", agent}});
+      });
+}
+
+void Server::State::renew_own_certificate() {
+  auto renewed = std::make_shared<Result<std::shared_ptr<TlsContext>>>(nullptr);
+  worker->run([this, renewed] { *renewed = authority->renew_server(shard.clock().wall()); },
+              [this, renewed] {
+                if (!*renewed)
+                  return log_error("ca", "our own certificate is not renewed: " + renewed->error().message);
+                if (**renewed != nullptr && listener) listener->set_tls(**renewed);
+              });
+}
+
 void Server::State::enroll(const std::string& agent, const Identity& who, Done<EnrolToken> done) {
   log_info("agents", "a token is made", {{"agent", agent}, {"by", who.user}});
   const WallTime expires = shard.clock().wall() + limits::token_life;
@@ -362,9 +431,8 @@ void Server::State::enroll(const std::string& agent, const Identity& who, Done<E
 
 void Server::State::revoke(const std::string& agent, const Identity& who, Done<void> done) {
   log_warning("agents", "revoked", {{"agent", agent}, {"by", who.user}});
-  const std::int64_t now = wall_ms(shard.clock().wall());
   change_agent<void>(
-      agent, [this, agent, now] { return agent_store->revoke(agent, now); }, std::move(done));
+      agent, [this, agent] { return enrolment->revoke(agent); }, std::move(done));
 }
 
 }  // namespace oob

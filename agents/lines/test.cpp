@@ -18,6 +18,7 @@ constexpr LineKey kKeys[] = {
     {"length", LineKey::Type::Integer, false, "bytes of a numbered line with CR and LF; default 80", 16, 4096},
     {"lines", LineKey::Type::Integer, false, "numbered lines after which it falls silent; default: never", 1,
      999'999'999'999},
+    {"banner", LineKey::Type::Text, false, "text that it prints each time it opens; default: none"},
 };
 constexpr std::size_t kDigits = 12;
 constexpr int kBuffersATick = 16;  // bounds one turn; what is due beyond it comes with the next
@@ -67,13 +68,16 @@ class TestLine final : public Line {
         line_(config.name, static_cast<std::size_t>(integer_setting(config, key_of(kKeys, "length"), 80))),
         rate_(static_cast<std::uint64_t>(integer_setting(config, key_of(kKeys, "rate"), 0))),
         flood_(boolean_setting(config, "flood")),
+        banner_(text_setting(config, "banner", "")),
         left_(static_cast<std::uint64_t>(integer_setting(config, key_of(kKeys, "lines"), INT64_MAX))) {}
 
   void start() override {
     later([this] {
       up_ = true;
       if (reading_) resume();
+      const auto alive = std::weak_ptr(alive_);
       events_.line_up("test", 0);
+      if (!alive.expired() && !banner_.empty()) events_.line_output(as_bytes(banner_ + "\r\n"));
     });
   }
   std::size_t write(ByteView bytes) override;
@@ -92,6 +96,7 @@ class TestLine final : public Line {
   NumberedLine line_;
   std::uint64_t rate_;  // lines a second
   bool flood_;
+  std::string banner_;
   std::uint64_t left_, printed_ = 0;  // printed_ counts since since_
   SteadyTime since_;
   Bytes typed_;                              // not yet echoed

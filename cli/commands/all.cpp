@@ -16,8 +16,8 @@ Option output_option() {
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> out;
-    for (const auto group : {console_commands, attach_commands, log_commands, inventory_commands, agent_commands,
-                             access_commands, version_commands}) {
+    for (const auto group : {console_commands, attach_commands, run_commands, log_commands, inventory_commands,
+                             agent_commands, access_commands, version_commands}) {
       for (Command& command : group()) out.push_back(std::move(command));
     }
     return out;
@@ -33,6 +33,8 @@ std::string overview() {
          "  oob attach [-r|-f] NAME          the same; -r only looks on, -f takes over\n"
          "  oob info NAME                    all about one console\n"
          "  oob who [NAMES]                  who is attached\n"
+         "  oob msg NAMES TEXT               say something to all on them; oob kick NAME USER ends sessions\n"
+         "  oob run NAMES --send .. --expect ..   the same from a script, on one or many\n"
          "  oob log NAME [-n LINES]          the last lines of its log\n"
          "  oob inventory check|plan|apply   what is managed\n"
          "  oob agent enroll|ls|revoke       the agents beside the equipment\n"

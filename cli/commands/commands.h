@@ -8,6 +8,7 @@ namespace oob {
 
 std::vector<Command> console_commands();    // consoles.cpp
 std::vector<Command> attach_commands();     // attach.cpp
+std::vector<Command> run_commands();        // run.cpp
 std::vector<Command> log_commands();        // log.cpp
 std::vector<Command> inventory_commands();  // inventory.cpp
 std::vector<Command> agent_commands();      // agents.cpp

@@ -3,6 +3,7 @@
 #include "cli/console_text.h"
 #include "cli/invocation.h"
 #include "cli/show.h"
+#include "common/limits.h"
 
 namespace oob {
 namespace {
@@ -44,12 +45,38 @@ Exit who(Invocation& invocation) {
           if (!row.is_object()) continue;
           const auto& session = row.get_object();
           const std::string input = time_cell(session, "last_input");
-          table.add({cell(session, "console"), cell(session, "user"),
-                     text_of(session, "mode") == "writer" ? "read-write" : "read-only", cell(session, "from"),
+          table.add({cell(session, "console"), who_name(session), who_mode(session), cell(session, "from"),
                      time_cell(session, "since"), input.empty() ? "-" : input});
         }
         return rows.empty() ? "" : shown(table);
       });
+}
+
+std::string said(const json::value& answer) {
+  return answer.is_object() ? cell(answer.get_object(), "text") + "\n" : std::string();
+}
+
+Exit msg(Invocation& invocation) {
+  const std::string text = invocation.line().text("TEXT");
+  if (text.empty() || text.size() > limits::message_bytes_max) {
+    return invocation.say({ErrorCode::Usage, "TEXT has to be 1 to " + std::to_string(limits::message_bytes_max) +
+                                                 " bytes; in a script quote it: oob msg NAMES \"some words\""});
+  }
+  const json::object body{{"names", invocation.line().text("NAMES")}, {"text", text}};
+  return invocation.listing(invocation.rest().wait("POST", "/v1/messages", {}, json::serialize(body)), said);
+}
+
+Exit kick(Invocation& invocation) {
+  const auto name = invocation.name();
+  if (!name) return invocation.say(name.error());
+  const std::string user = invocation.line().text("USER");
+  const bool all = invocation.line().has("--all");
+  if (user.empty() != all) {
+    return invocation.say({ErrorCode::Usage, "kick whom? either USER or --all; `oob who " + *name + "` lists them"});
+  }
+  const json::object body = all ? json::object{{"all", true}} : json::object{{"user", user}};
+  return invocation.listing(
+      invocation.rest().wait("POST", "/v1/consoles/" + *name + "/kick", {}, json::serialize(body)), said);
 }
 
 }  // namespace
@@ -63,6 +90,16 @@ std::vector<Command> console_commands() {
        ls},
       {"info", "all about one console", {{"NAME", "the console", Value::Console}}, {output_option()}, info},
       {"who", "who is attached", {{"NAMES", kNamesText, Value::Names, false, true}}, {output_option()}, who},
+      {"msg",
+       "say something to everybody on some consoles",
+       {{"NAMES", "consoles, as everywhere: web[01-16], @group, db*", Value::Names}, {"TEXT", "what; one argument"}},
+       {output_option()},
+       msg},
+      {"kick",
+       "end the sessions of a user, or of all, on a console",
+       {{"NAME", "the console", Value::Console}, {"USER", "whose sessions", Value::Text, false}},
+       {{.names = "--all", .text = "everybody's"}, output_option()},
+       kick},
   };
 }
 

@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 
@@ -124,11 +125,8 @@ Result<std::string> alternative_names(const std::vector<std::string>& names) {
 
 // A certificate for `key`; issuer null: self-signed.
 Result<std::string> make_certificate(Role role, std::string_view name, EVP_PKEY* key, X509* issuer, EVP_PKEY* signer,
-                                     WallTime now, const std::string& other_names = {}) {
+                                     WallTime now, std::chrono::seconds life, const std::string& other_names = {}) {
   const Owned<X509> certificate(X509_new());
-  const std::chrono::seconds life = role == Role::Authority ? limits::authority_life
-                                    : role == Role::Front   ? limits::front_certificate_life
-                                                            : limits::certificate_life;
   X509* const x = certificate.get();
   const X509* const named = issuer != nullptr ? issuer : x;
   if (x == nullptr || X509_set_version(x, X509_VERSION_3) != 1 || !set_serial(x) || !set_times(x, now, life) ||
@@ -140,14 +138,14 @@ Result<std::string> make_certificate(Role role, std::string_view name, EVP_PKEY*
 }
 
 Result<std::string> issue(const KeyAndCertificate& authority, Role role, std::string_view name, EVP_PKEY* key,
-                          WallTime now) {
+                          WallTime now, std::chrono::seconds life) {
   const auto issuer = certificate_from_pem(authority.certificate_pem);
   const auto signer = key_from_pem(authority.key_pem.reveal());
   if (!issuer || !signer || X509_check_private_key(issuer->get(), signer->get()) != 1) {
     ERR_clear_error();
     return fail(ErrorCode::Internal, "the CA's key and certificate do not belong together");
   }
-  return make_certificate(role, name, key, issuer->get(), signer->get(), now);
+  return make_certificate(role, name, key, issuer->get(), signer->get(), now, life);
 }
 
 bool is_p256(const EVP_PKEY* key) {
@@ -179,18 +177,19 @@ Result<KeyAndCertificate> make_authority(WallTime now) {
   if (!key) return tl::unexpected(key.error());
   std::array<std::byte, 4> random;  // so that people can tell two apart
   fill_random(random);
-  auto certificate =
-      make_certificate(Role::Authority, "Outband CA " + hex(random), key->get(), nullptr, key->get(), now);
+  auto certificate = make_certificate(Role::Authority, "Outband CA " + hex(random), key->get(), nullptr, key->get(),
+                                      now, limits::authority_life);
   if (!certificate) return tl::unexpected(certificate.error());
   auto key_pem = key_pem_of(key->get());
   if (!key_pem) return tl::unexpected(key_pem.error());
   return KeyAndCertificate{std::move(*key_pem), std::move(*certificate)};
 }
 
-Result<KeyAndCertificate> make_server_certificate(const KeyAndCertificate& authority, WallTime now) {
+Result<KeyAndCertificate> make_server_certificate(const KeyAndCertificate& authority, WallTime now,
+                                                  std::chrono::seconds life) {
   const auto key = make_key();
   if (!key) return tl::unexpected(key.error());
-  auto certificate = issue(authority, Role::Server, "oobd", key->get(), now);
+  auto certificate = issue(authority, Role::Server, "oobd", key->get(), now, life);
   if (!certificate) return tl::unexpected(certificate.error());
   auto key_pem = key_pem_of(key->get());
   if (!key_pem) return tl::unexpected(key_pem.error());
@@ -229,7 +228,7 @@ Result<KeyAndRequest> make_key_and_request(std::string_view name) {
 }
 
 Result<std::string> sign_request(const KeyAndCertificate& authority, ByteView request_der, std::string_view name,
-                                 WallTime now) {
+                                 WallTime now, std::chrono::seconds life) {
   const unsigned char* at = raw(request_der);
   const Owned<X509_REQ> request(d2i_X509_REQ(nullptr, &at, static_cast<long>(request_der.size())));
   if (!request || at != raw(request_der) + request_der.size()) {
@@ -239,7 +238,12 @@ Result<std::string> sign_request(const KeyAndCertificate& authority, ByteView re
   const auto checked = check_request(request.get(), name);
   ERR_clear_error();
   if (!checked) return tl::unexpected(checked.error());
-  return issue(authority, Role::Agent, name, X509_REQ_get0_pubkey(request.get()), now);
+  return issue(authority, Role::Agent, name, X509_REQ_get0_pubkey(request.get()), now, life);
+}
+
+WallTime renewal_due(std::int64_t issued_wall_ms, std::int64_t not_after_wall_ms, std::chrono::seconds life) {
+  const Duration whole = std::min<Duration>(life, Duration(not_after_wall_ms - issued_wall_ms));
+  return WallTime(Duration(issued_wall_ms)) + whole * 2 / 3;
 }
 
 Result<CertificateFacts> certificate_facts(std::string_view pem) {
@@ -254,7 +258,8 @@ Result<CertificateFacts> certificate_facts(std::string_view pem) {
   const ASN1_INTEGER* serial = X509_get0_serialNumber(x);
   const ByteView number(reinterpret_cast<const std::byte*>(ASN1_STRING_get0_data(serial)),
                         static_cast<std::size_t>(ASN1_STRING_length(serial)));
-  return CertificateFacts{common_name(x), hex(number), fingerprint(x), hex(digest), not_after_wall_ms(x)};
+  return CertificateFacts{common_name(x), hex(number),          fingerprint(x),
+                          hex(digest),    not_after_wall_ms(x), issued_wall_ms(x)};
 }
 
 Result<Bytes> certificate_der(std::string_view pem) {

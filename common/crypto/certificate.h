@@ -9,6 +9,7 @@
 #include "common/bytes.h"
 #include "common/clock.h"
 #include "common/crypto/secret.h"
+#include "common/limits.h"
 #include "common/result.h"
 
 namespace oob {
@@ -21,8 +22,9 @@ struct KeyAndCertificate {
 // A CA for limits::authority_life: self-signed, signs no further CAs.
 Result<KeyAndCertificate> make_authority(WallTime now);
 
-// oobd's certificate (for TLS servers only) for limits::certificate_life.
-Result<KeyAndCertificate> make_server_certificate(const KeyAndCertificate& authority, WallTime now);
+// oobd's certificate (for TLS servers only), good for `life`.
+Result<KeyAndCertificate> make_server_certificate(const KeyAndCertificate& authority, WallTime now,
+                                                  std::chrono::seconds life = limits::certificate_life);
 
 // oobd's certificate towards clients, for limits::front_certificate_life: by itself, of no CA. `names`: host names and
 // addresses it answers to, at least one; Usage if one is neither.
@@ -34,11 +36,11 @@ struct KeyAndRequest {
 };
 Result<KeyAndRequest> make_key_and_request(std::string_view name);
 
-// An agent's certificate (for TLS clients only) for limits::certificate_life, as PEM. Only the key is taken from the
+// An agent's certificate (for TLS clients only), good for `life`, as PEM. Only the key is taken from the
 // request, after these were checked: one common name, equal to `name`; an EC P-256 key; a signature by that key;
 // nothing behind the request. Errors: Usage (of the request), Internal.
 Result<std::string> sign_request(const KeyAndCertificate& authority, ByteView request_der, std::string_view name,
-                                 WallTime now);
+                                 WallTime now, std::chrono::seconds life = limits::certificate_life);
 
 struct CertificateFacts {
   std::string name;             // common name; "" unless there is exactly one
@@ -46,8 +48,12 @@ struct CertificateFacts {
   std::string fingerprint;      // SHA-256 of the DER, lower-case hex
   std::string key_fingerprint;  // SHA-256 of the SubjectPublicKeyInfo, lower-case hex
   std::int64_t not_after_wall_ms = 0;
+  std::int64_t issued_wall_ms = 0;  // when it was made: not-before, less the backdating
 };
 Result<CertificateFacts> certificate_facts(std::string_view pem);  // of the first certificate in it
+
+// When a certificate is due to be renewed: at two thirds of its life, or of `life`, which new ones get, if shorter.
+WallTime renewal_due(std::int64_t issued_wall_ms, std::int64_t not_after_wall_ms, std::chrono::seconds life);
 
 Result<Bytes> certificate_der(std::string_view pem);
 Result<std::string> certificate_pem(ByteView der);  // exactly one certificate

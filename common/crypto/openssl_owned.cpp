@@ -10,6 +10,7 @@
 #include <ctime>
 
 #include "common/crypto/digest.h"
+#include "common/limits.h"
 
 namespace oob {
 
@@ -65,10 +66,16 @@ std::string fingerprint(const x509_st* certificate) {
   return hex(digest);
 }
 
-std::int64_t not_after_wall_ms(const x509_st* certificate) {
+static std::int64_t wall_ms_of(const ASN1_TIME* time) {
   std::tm utc{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &utc) != 1) return 0;
+  if (ASN1_TIME_to_tm(time, &utc) != 1) return 0;
   return static_cast<std::int64_t>(timegm(&utc)) * 1000;
+}
+
+std::int64_t not_after_wall_ms(const x509_st* certificate) { return wall_ms_of(X509_get0_notAfter(certificate)); }
+
+std::int64_t issued_wall_ms(const x509_st* certificate) {
+  return wall_ms_of(X509_get0_notBefore(certificate)) + std::chrono::milliseconds(limits::certificate_backdate).count();
 }
 
 Result<> check_issued(x509_st* certificate, x509_st* authority) {

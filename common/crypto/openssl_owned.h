@@ -38,6 +38,7 @@ std::string text_of(bio_st* memory);                            // what was writ
 std::string common_name(const x509_st* certificate);  // "" unless there is exactly one
 std::string fingerprint(const x509_st* certificate);  // SHA-256 of the DER, lower-case hex
 std::int64_t not_after_wall_ms(const x509_st* certificate);
+std::int64_t issued_wall_ms(const x509_st* certificate);          // not-before, less limits::certificate_backdate
 Result<> check_issued(x509_st* certificate, x509_st* authority);  // names, key identifiers and signature; not time
 
 }  // namespace oob

@@ -14,6 +14,7 @@
 #include "common/crypto/openssl_owned.h"
 #include "common/crypto/tls_words.h"
 #include "common/limits.h"
+#include "common/text.h"
 
 namespace oob {
 namespace {
@@ -30,6 +31,7 @@ struct Connection {
   bool speaks_http = false;   // front and client: the protocol may go unnamed
   std::string pin;            // client only: the fingerprint wanted; "": a CA has to vouch
   std::string pin_seen;       // client only: the one it showed
+  std::string expired;        // server only: whose certificate is of our CA, but past its end
 };
 
 Connection& connection_of(SSL* ssl) { return *static_cast<Connection*>(SSL_get_app_data(ssl)); }
@@ -111,6 +113,8 @@ int verify_server(X509_STORE_CTX* store, void*) {
 // On top of OpenSSL's verification, which takes a certificate without a purpose for one of every purpose: the peer's
 // must name its own, so that no agent can pass as the server.
 int check_purpose(int so_far, X509_STORE_CTX* store) {
+  if (X509_STORE_CTX_get_error(store) == X509_V_ERR_CERT_HAS_EXPIRED && SSL_is_server(ssl_of(store)) == 1)
+    connection_of(ssl_of(store)).expired = common_name(X509_STORE_CTX_get_current_cert(store));
   if (so_far != 1 || X509_STORE_CTX_get_error_depth(store) != 0) return so_far;
   X509* leaf = X509_STORE_CTX_get_current_cert(store);
   const unsigned wanted = SSL_is_server(ssl_of(store)) == 1 ? XKU_SSL_CLIENT : XKU_SSL_SERVER;
@@ -214,6 +218,11 @@ Result<> TlsEngine::State::give_up(int returned) {
     return fail(ErrorCode::Unavailable, ended);
   }
   ended = tls_words(ssl.get());
+  if (!expired.empty()) {
+    const std::string name = escape_controls(expired);
+    ended = "the certificate of agent " + name + " has expired; run `oob agent enroll " + name +
+            "`, then `oob-agent join` there with that token (or is this machine's clock wrong?)";
+  }
   if (ca_was_other) ended = "this server is not the one the token was made by";
   if (!pin.empty() && !pin_seen.empty() && pin != pin_seen)
     ended = "its certificate is another than the one that was trusted: expected sha256:" + pin +

@@ -32,12 +32,15 @@ std::string verification_words(long result, bool peer_is_agent) {
   }
 }
 
-std::string alert_words(int alert) {
+std::string alert_words(int alert, bool peer_is_agent) {
   switch (alert) {
     case SSL_AD_UNKNOWN_CA:
       return "peer refused our certificate: to it, it is of another CA";
     case SSL_AD_CERTIFICATE_EXPIRED:
-      return "peer refused our certificate: it has expired";
+      return peer_is_agent
+                 ? "peer refused our certificate: to it, it has expired (its clock may be wrong)"
+                 : "the server refused our certificate: it has expired; run `oob agent enroll NAME` there, then "
+                   "`oob-agent join` here with that token";
     case SSL_AD_BAD_CERTIFICATE:
     case SSL_AD_UNSUPPORTED_CERTIFICATE:
     case SSL_AD_CERTIFICATE_UNKNOWN:
@@ -63,7 +66,7 @@ std::string tls_words(const ssl_st* connection) {
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
     return verification_words(SSL_get_verify_result(connection), SSL_is_server(connection) == 1);
   if (reason > SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + 255)
-    return alert_words(reason - SSL_AD_REASON_OFFSET);
+    return alert_words(reason - SSL_AD_REASON_OFFSET, SSL_is_server(connection) == 1);
   switch (reason) {
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
       return "peer has no certificate";

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
+#include <set>
 
 #include "common/limits.h"
 #include "common/text.h"
@@ -38,7 +40,6 @@ struct Mux::State {
     bool accepted = false;     // Opener: answered 200. Accepter: given to an owner
     bool started = false;      // nghttp2 has asked for data once: it can be resumed
     bool wants_turn = false;   // woken before it started
-    bool parked = false;       // waits for window
     bool ending = false;       // our side ends (or has ended) with END_STREAM
     bool held = false;
     std::size_t unconsumed_bytes = 0;  // received, credit withheld
@@ -53,13 +54,17 @@ struct Mux::State {
   nghttp2_session* session = nullptr;
   Scheduler scheduler;
   std::unordered_map<StreamId, std::unique_ptr<Stream>> streams;
-  StreamId granted = 0;  // whose turn it is
+  std::set<StreamId> parked;  // wait for window
+  StreamId granted = 0;       // whose turn it is
   std::size_t granted_bytes = 0;
   std::size_t frame_bytes_now = limits::tunnel_frame_bytes;  // less where little may be sent at once: a slow link
   ByteView pending;       // framed by nghttp2, not yet taken by fill(); valid until it is asked for more
   std::string complaint;  // what nghttp2 last had against the peer
   std::string broken;     // a callback found the connection unusable
   SteadyTime last_received, next_ping;
+  std::uint64_t pings = 0;  // sent; the number is what a ping carries
+  SteadyTime pinged;        // when the last one was
+  std::optional<std::chrono::microseconds> round_trip;
 
   Stream* find(StreamId id) {
     const auto found = streams.find(id);
@@ -68,7 +73,7 @@ struct Mux::State {
   void schedule(StreamId id, Stream& stream) {
     if (!stream.started) {
       stream.wants_turn = true;
-    } else if (!stream.parked) {
+    } else if (!parked.contains(id)) {
       scheduler.ready(id);
     }
     if (events.wants_fill) events.wants_fill();
@@ -139,10 +144,16 @@ struct Mux::State {
     const StreamId id = frame->hd.stream_id;
     switch (frame->hd.type) {
       case NGHTTP2_WINDOW_UPDATE:
-        if (Stream* stream = self.find(id); stream != nullptr && std::exchange(stream->parked, false)) {
+        if (Stream* stream = self.find(id); stream != nullptr && self.parked.erase(id) > 0) {
           self.schedule(id, *stream);
         } else if (id == 0) {
           self.unpark_all();
+        }
+        return 0;
+      case NGHTTP2_PING:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
+            std::memcmp(frame->ping.opaque_data, &self.pings, sizeof self.pings) == 0) {
+          self.round_trip = std::chrono::duration_cast<std::chrono::microseconds>(self.clock.now() - self.pinged);
         }
         return 0;
       case NGHTTP2_SETTINGS:
@@ -213,6 +224,7 @@ struct Mux::State {
     State& self = of(user);
     self.peer_ended(id, error == 0 ? "" : std::string("reset: ") + nghttp2_http2_strerror(error));
     self.scheduler.remove(id);
+    self.parked.erase(id);
     if (self.granted == id) self.granted = 0;
     self.streams.erase(id);
     return 0;
@@ -220,8 +232,9 @@ struct Mux::State {
 
   // --- what they lead to ---
   void unpark_all() {
-    for (auto& [id, stream] : streams) {
-      if (std::exchange(stream->parked, false)) schedule(id, *stream);
+    for (const StreamId id : std::exchange(parked, {})) {
+      Stream* stream = find(id);
+      if (stream != nullptr) schedule(id, *stream);
     }
   }
 
@@ -292,7 +305,7 @@ struct Mux::State {
       Stream* stream = find(*id);
       if (stream == nullptr) continue;
       if (!has_window(*id)) {
-        stream->parked = true;
+        parked.insert(*id);
         continue;
       }
       granted = *id;
@@ -393,13 +406,19 @@ Result<> Mux::tick() {
 void Mux::ping() {
   State& s = *state_;
   s.next_ping = s.clock.now() + limits::tunnel_ping_every;
-  nghttp2_submit_ping(s.session, NGHTTP2_FLAG_NONE, nullptr);
+  ++s.pings;
+  s.pinged = s.clock.now();
+  std::uint8_t number[8];
+  std::memcpy(number, &s.pings, sizeof number);
+  nghttp2_submit_ping(s.session, NGHTTP2_FLAG_NONE, number);
   if (s.events.wants_fill) s.events.wants_fill();
 }
 
 SteadyTime Mux::next_deadline() const {
   return std::min(state_->next_ping, state_->last_received + limits::tunnel_silence_max);
 }
+
+std::optional<std::chrono::microseconds> Mux::round_trip() const { return state_->round_trip; }
 
 SteadyTime Mux::last_received() const { return state_->last_received; }
 

@@ -7,6 +7,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/bytes.h"
@@ -56,8 +57,9 @@ class Mux {
   // Keep-alive: call at next_deadline(). Sends PING; Error when the peer was silent for limits::tunnel_silence_max.
   Result<> tick();
   SteadyTime next_deadline() const;
-  void ping();                       // now, to see whether the peer lives
-  SteadyTime last_received() const;  // when the peer last said anything
+  void ping();                                                  // now, to see whether the peer lives
+  std::optional<std::chrono::microseconds> round_trip() const;  // as the last ping found it
+  SteadyTime last_received() const;                             // when the peer last said anything
   // Tells the peer that the connection ends, and why (GOAWAY with the reason as its debug data); the next fill()
   // gives it out.
   void goodbye(const std::string& reason);

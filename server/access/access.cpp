@@ -35,6 +35,8 @@ std::string_view right_name(Right right) {
       return "takeover";
     case Right::Break:
       return "break";
+    case Right::SysRq:
+      return "sysrq";
     case Right::Down:
       return "down";
     case Right::Log:

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "common/crypto/certificate.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "tunnel.pb.h"
@@ -13,11 +14,16 @@ namespace {
 // An agent that was cut off dials again while we still hold its old connection: the old one has this long to say
 // anything.
 constexpr auto kOldLinkAnswersWithin = std::chrono::seconds(1);
+constexpr Duration kClockWorthSaying = std::chrono::seconds(5);
 
 }  // namespace
 
-AgentDirectory::AgentDirectory(Shard& shard, AgentAssignments& assignments)
-    : shard_(shard), assignments_(assignments) {}
+AgentDirectory::AgentDirectory(Shard& shard, AgentAssignments& assignments, std::chrono::seconds certificate_life)
+    : shard_(shard), assignments_(assignments), certificate_life_(certificate_life), certificates_(shard) {
+  certificates_.every(limits::certificate_look_every, [this] {
+    for (auto& [name, entry] : entries_) ask_to_renew(entry);
+  });
+}
 AgentDirectory::~AgentDirectory() = default;
 
 void AgentDirectory::set_records(std::vector<AgentRecord> records) {
@@ -52,10 +58,59 @@ Result<> AgentDirectory::may_connect(const std::string& name, const std::string&
   const auto record = records_.find(name);
   if (record == records_.end()) return fail(ErrorCode::Denied, "agent " + name + " is not enrolled here");
   if (record->second.revoked_wall_ms != 0) return fail(ErrorCode::Denied, "agent " + name + " was revoked");
-  if (record->second.certificate_fingerprint != fingerprint) {
-    return fail(ErrorCode::Denied, "agent " + name + " has enrolled again with another key since");
+  const AgentRecord& known = record->second;
+  if (known.certificate_fingerprint == fingerprint) return {};
+  if (!fingerprint.empty() && known.next_certificate_fingerprint == fingerprint) return {};
+  return fail(ErrorCode::Denied, "agent " + name + " has enrolled again with another key since, or renewed its own");
+}
+
+// One that has not yet done as it was asked is asked again later: its disk may have been full.
+void AgentDirectory::ask_to_renew(Entry& entry) {
+  if (!entry.link || !entry.link->welcome() || entry.link->peer().key.empty()) return;
+  const auto record = records_.find(entry.link->peer().name);
+  if (record == records_.end()) return;
+  const AgentRecord& known = record->second;
+  const WallTime now = shard_.clock().wall(), ends{Duration(known.not_after_wall_ms)};
+  // One that cannot renew is spoken of when it has to be, not when new certificates are shorter.
+  const std::chrono::seconds life = entry.link->renews() ? certificate_life_ : limits::authority_life;
+  if (renewal_due(known.issued_wall_ms, known.not_after_wall_ms, life) > now) return;
+  const bool asked = entry.renewal_asked != SteadyTime{};
+  if (asked && shard_.clock().now() - entry.renewal_asked < limits::certificate_ask_again) return;
+  entry.renewal_asked = shard_.clock().now();
+  if (asked || !entry.link->renews()) {
+    log_error("agents",
+              entry.link->renews() ? "an agent does not renew its certificate; its log says why"
+                                   : "an agent's certificate ends, and it is too old to renew it: upgrade it, "
+                                     "or enrol it again",
+              {{"agent", known.name}, {"ends", format_utc(ends)}});
   }
-  return {};
+  entry.link->ask_to_renew();
+}
+
+void AgentDirectory::clock_told(AgentLink& link) {
+  Entry& entry = entries_[link.peer().name];
+  const Duration ahead = link.clock_ahead();
+  const bool differs = ahead > kClockWorthSaying || ahead < -kClockWorthSaying;
+  if (differs && !entry.clock_said) {
+    log_warning("agents", "the agent's clock differs from ours; the times it gives its console's output are its own",
+                {{"agent", link.peer().name}, {"ahead_ms", ahead.count()}});
+  }
+  // Once, until it was right again.
+  if (differs || (ahead < kClockWorthSaying / 2 && ahead > -kClockWorthSaying / 2)) entry.clock_said = differs;
+}
+
+void AgentDirectory::certificate_asked(AgentLink& link, Bytes request) {
+  const std::string name = link.peer().name, key = link.peer().key;
+  assignments_.renew_certificate(name, key, std::move(request), [this, name, key](Result<Bytes> renewed) {
+    const auto entry = entries_.find(name);
+    if (entry == entries_.end() || !entry->second.link || entry->second.link->peer().key != key) return;
+    if (renewed) {
+      log_info("agents", "a renewed certificate goes to the agent", {{"agent", name}});
+    } else {
+      log_warning("agents", "a certificate was not renewed", {{"agent", name}, {"reason", renewed.error().message}});
+    }
+    entry->second.link->send_certificate(renewed);
+  });
 }
 
 void AgentDirectory::arrived(AgentPeer peer, std::unique_ptr<SecureStream> stream,
@@ -119,13 +174,24 @@ void AgentDirectory::agent_left(AgentLink& link, const std::string& reason) {
 void AgentDirectory::agent_arrived(AgentLink& link) {
   log_limited(LogLevel::Info, "agents", link.peer().name + "/connected", "connected",
               {{"agent", link.peer().name}, {"from", link.peer().address}, {"version", link.version()}});
+  if (const auto record = records_.find(link.peer().name);
+      record != records_.end() && !link.peer().key.empty() &&
+      record->second.next_certificate_fingerprint == link.peer().key) {
+    log_info("agents", "the renewed certificate is in use; the old one is refused from now on",
+             {{"agent", link.peer().name}});
+    use_next(record->second);
+    assignments_.use_next_certificate(link.peer().name, link.peer().key);
+  }
   assign(link);
+  Entry& entry = entries_[link.peer().name];
+  entry.renewal_asked = {};  // it may have been ended before it answered
+  ask_to_renew(entry);
 }
 
 void AgentDirectory::assign(AgentLink& link) {
   wire::Assignment assignment;
   assignments_.assignment(link.peer().name, assignment);
-  link.assign(assignment);
+  link.assign(std::move(assignment));
 }
 
 Console* AgentDirectory::console_of(AgentLink& link, const std::string& name) {

@@ -20,17 +20,23 @@ class AgentAssignments {
   virtual void assignment(const std::string& agent, wire::Assignment& into) = 0;
   // The console, if `agent` is the one that serves it.
   virtual Console* console_of(const std::string& agent, const std::string& name) = 0;
+  // Enrolment::renew() and AgentStore::use_next() on the database's thread; then record_changed(), then `done`.
+  virtual void renew_certificate(const std::string& agent, const std::string& fingerprint, Bytes request,
+                                 std::function<void(Result<Bytes>)> done) = 0;
+  virtual void use_next_certificate(const std::string& agent, const std::string& fingerprint) = 0;
 };
 
 class AgentDirectory final : private AgentLinkEvents {
  public:
-  AgentDirectory(Shard& shard, AgentAssignments& assignments);
+  // `certificate_life`: what certificates get that are made now.
+  AgentDirectory(Shard& shard, AgentAssignments& assignments, std::chrono::seconds certificate_life);
   ~AgentDirectory() override;
 
   // --- who may come ---
   void set_records(std::vector<AgentRecord> records);
   void record_changed(AgentRecord record);  // enrolled (anew) or revoked: an older connection is cut
-  // Whether a certificate of ours is good today: enrolled under this name, with this very certificate, not revoked.
+  // Whether a certificate of ours is good today: enrolled under this name, with this very certificate
+  // or the one that is to follow it, not revoked.
   Result<> may_connect(const std::string& name, const std::string& fingerprint) const;
 
   // A peer that has proved who it is. Error (Conflict): another one is connected under that name and another key.
@@ -45,8 +51,8 @@ class AgentDirectory final : private AgentLinkEvents {
   struct Row {
     const AgentRecord* record = nullptr;  // null: not enrolled
     const AgentLink* link = nullptr;      // null: not connected
-    std::string last_reason;              // why it is not
-    WallTime last_seen{};
+    std::string last_reason;              // why it was lost, when it was last
+    WallTime last_seen{};                 // and when that was
   };
   Row row(const std::string& name) const;
   std::vector<std::string> names() const;  // enrolled or connected
@@ -59,6 +65,8 @@ class AgentDirectory final : private AgentLinkEvents {
     std::unique_ptr<AgentLink> waiting;  // wants to take its place
     std::unique_ptr<SecureStream> waiting_stream;
     std::unique_ptr<Timer> probe;
+    bool clock_said = false;     // that it differs
+    SteadyTime renewal_asked{};  // of this connection; 0: not yet
     std::string last_reason;
     WallTime last_seen{};
   };
@@ -67,6 +75,9 @@ class AgentDirectory final : private AgentLinkEvents {
   Console* console_of(AgentLink& link, const std::string& name) override;
   void console_freed(const std::string& name) override;
   void agent_left(AgentLink& link, const std::string& reason) override;
+  void clock_told(AgentLink& link) override;
+  void certificate_asked(AgentLink& link, Bytes request) override;
+  void ask_to_renew(Entry& entry);
   void assign(AgentLink& link);
   bool may_stay(const AgentLink& link) const;
   static void drop_waiting(Entry& entry);
@@ -76,6 +87,8 @@ class AgentDirectory final : private AgentLinkEvents {
   AgentAssignments& assignments_;
   std::map<std::string, AgentRecord> records_;
   std::map<std::string, Entry> entries_;
+  const std::chrono::seconds certificate_life_;
+  Timer certificates_;
   bool join_posted_ = false;  // one walk over all consoles for all that were freed in this turn
 };
 

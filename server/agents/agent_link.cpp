@@ -18,7 +18,6 @@ constexpr auto kLetGoWithin = std::chrono::seconds(12);  // the agent drains for
 constexpr std::size_t kDetailBytesMax = 512;
 constexpr auto kRefusedAskAgain = std::chrono::seconds(30);
 constexpr auto kEndedAskAgain = std::chrono::seconds(1);
-constexpr auto kSkewWorthSaying = std::chrono::seconds(5);
 
 ConsoleState::Facts facts_of(const wire::LineFacts& message) {
   ConsoleState::Facts out;
@@ -28,6 +27,14 @@ ConsoleState::Facts facts_of(const wire::LineFacts& message) {
                      escape_controls(fact.value().substr(0, limits::line_fact_bytes_max)));
   }
   return out;
+}
+
+std::string why_no_protocol(const std::string& name, const std::string& version, const wire::Hello& hello) {
+  const bool newer = hello.protocol_min() > kProtocolMax;
+  return "agent " + name + " (" + version + ") is too " + (newer ? "new" : "old") +
+         " for this oobd (" OOB_VERSION "): it speaks protocols " + std::to_string(hello.protocol_min()) + " to " +
+         std::to_string(hello.protocol_max()) + ", oobd " + std::to_string(kProtocolMin) + " to " +
+         std::to_string(kProtocolMax) + "; upgrade " + (newer ? "oobd" : "the agent");
 }
 
 }  // namespace
@@ -98,8 +105,12 @@ Result<> AgentLink::stream_message(ByteView bytes) {
       const auto name = names_.find(line.id());
       Console* console = name == names_.end() ? nullptr : events_.console_of(*this, name->second);
       if (console != nullptr) {
-        details_[name->second] = escape_controls(line.detail().substr(0, kDetailBytesMax));
-        console->line_state(line.up(), escape_controls(line.detail().substr(0, kDetailBytesMax)),
+        std::string& detail = details_[name->second] = escape_controls(line.detail().substr(0, kDetailBytesMax));
+        if (const auto lacks = too_new_.find(name->second); lacks != too_new_.end()) {
+          detail =
+              "needs a newer agent: " + peer_.name + " is of version " + version_ + " and knows no " + lacks->second;
+        }
+        console->line_state(line.up(), detail,
                             WallTime(Duration(std::min<std::uint64_t>(line.since_wall_ms(), std::uint64_t(1) << 46))),
                             line.pid());
       }
@@ -116,10 +127,40 @@ Result<> AgentLink::stream_message(ByteView bytes) {
       not_before_.clear();
       join_consoles();
       break;
+    case wire::FromAgent::kCertificateRequest:
+      if (!std::exchange(asked_to_renew_, false))
+        return fail(ErrorCode::Usage, "a certificate nobody asked it to renew");
+      if (message.certificate_request().request().size() > limits::join_message_bytes_max)
+        return fail(ErrorCode::Usage, "a certificate request longer than is allowed");
+      events_.certificate_asked(*this, Bytes(as_bytes(message.certificate_request().request()).begin(),
+                                             as_bytes(message.certificate_request().request()).end()));
+      break;
+    case wire::FromAgent::kStatus: {
+      const auto& told = message.status();
+      const auto percent = [](std::uint32_t value) { return std::min<std::uint32_t>(value, 100); };
+      figures_ = {Duration(std::min<std::uint64_t>(told.uptime_ms(), std::uint64_t(1) << 46)), told.ring_bytes(),
+                  told.spool_bytes(), percent(told.ring_worst_percent()), percent(told.spool_worst_percent())};
+      figures_told_ = shard_.clock().now();
+      told_wall_clock(told.wall_ms());
+      break;
+    }
     case wire::FromAgent::BODY_NOT_SET:
       break;  // of a newer agent
   }
   return {};
+}
+
+void AgentLink::told_wall_clock(std::int64_t wall_ms) {
+  const WallTime there{Duration(std::clamp<std::int64_t>(wall_ms, 0, std::int64_t(1) << 52))};
+  const auto under_way = mux().round_trip().value_or(std::chrono::microseconds(0)) / 2;
+  clock_ahead_ = there - shard_.clock().wall() + std::chrono::duration_cast<Duration>(under_way);
+  events_.clock_told(*this);
+}
+
+std::optional<AgentFigures> AgentLink::figures() const {
+  auto figures = figures_;
+  if (figures) figures->uptime += std::chrono::duration_cast<Duration>(shard_.clock().now() - figures_told_);
+  return figures;
 }
 
 Result<> AgentLink::hello(const wire::Hello& hello) {
@@ -128,39 +169,37 @@ Result<> AgentLink::hello(const wire::Hello& hello) {
     return fail(ErrorCode::Denied,
                 "it calls itself \"" + escape_controls(hello.name().substr(0, 64)) + "\" but is " + peer_.name);
   }
-  const std::uint32_t protocol = std::min(kProtocolMax, hello.protocol_max());
-  if (protocol < std::max(kProtocolMin, hello.protocol_min())) {
-    return fail(ErrorCode::Conflict, "agent " + version_ + " speaks protocols " + std::to_string(hello.protocol_min()) +
-                                         " to " + std::to_string(hello.protocol_max()) + ", this oobd " +
-                                         std::to_string(kProtocolMin) + " to " + std::to_string(kProtocolMax) +
-                                         "; upgrade the older of the two");
-  }
+  protocol_ = protocol_of_both(hello.protocol_min(), hello.protocol_max());
+  if (protocol_ == 0) return fail(ErrorCode::Conflict, why_no_protocol(peer_.name, version_, hello));
+  abilities_.learn(hello);
   clock_there_.told(hello.steady_ms(), shard_.clock().now());
-  const auto skew =
-      WallTime(Duration(std::clamp<std::int64_t>(hello.wall_ms(), 0, std::int64_t(1) << 52))) - shard_.clock().wall();
-  if (skew > kSkewWorthSaying || skew < -kSkewWorthSaying) {
-    log_limited(LogLevel::Warning, "agents", peer_.name + "/clock",
-                "the agent's clock differs from ours; its console times are its own",
-                {{"agent", peer_.name}, {"ahead_ms", skew.count()}});
-  }
+  told_wall_clock(hello.wall_ms());
   login_.cancel();
   events_.agent_arrived(*this);
   return {};
 }
 
-void AgentLink::assign(const wire::Assignment& assignment) {
+void AgentLink::assign(wire::Assignment assignment) {
   if (!std::exchange(welcome_, true)) {
     wire::ToAgent message;
-    message.mutable_welcome()->set_protocol(kProtocolMax);
+    message.mutable_welcome()->set_protocol(protocol_);
     message.mutable_welcome()->set_version(OOB_VERSION);
     send(message);
+    mux().ping();  // for the round trip
   }
   revision_ = assignment.revision();
   assigned_.clear();
+  too_new_.clear();
+  for (auto& line : *assignment.mutable_lines()) {
+    const std::string lacks = abilities_.lacks(line);
+    if (lacks.empty()) continue;
+    too_new_[line.name()] = lacks;
+    make_unknown(line, lacks);
+  }
   for (const auto& line : assignment.lines()) assigned_[line.name()] = line.id(), names_[line.id()] = line.name();
   if (!let_go_.armed()) let_go_.once(kLetGoWithin, [this] { drop_unassigned(); });
   wire::ToAgent message;
-  *message.mutable_assignment() = assignment;
+  *message.mutable_assignment() = std::move(assignment);
   send(message);
 }
 
@@ -176,6 +215,23 @@ void AgentLink::drop_unassigned() {
     console = consoles_.erase(console);
     events_.console_freed(name);
   }
+}
+
+void AgentLink::ask_to_renew() {
+  if (!renews() || !welcome_) return;
+  asked_to_renew_ = true;
+  wire::ToAgent message;
+  message.mutable_renew();
+  send(message);
+}
+
+void AgentLink::send_certificate(const Result<Bytes>& certificate) {
+  wire::ToAgent message;
+  if (certificate)
+    message.mutable_renewed()->set_certificate(certificate->data(), certificate->size());
+  else
+    message.mutable_renewed()->set_error(certificate.error().message);
+  send(message);
 }
 
 void AgentLink::join_consoles() {

@@ -3,10 +3,12 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "proto/connection.h"
 #include "proto/tunnel/messages.h"
+#include "server/agents/agent_abilities.h"
 #include "server/agents/console_link.h"
 
 namespace oob::wire {
@@ -25,11 +27,20 @@ struct AgentPeer {
   std::string address;  // "10.9.0.3:40112", "unix, uid 0"
 };
 
+// How it goes there, as the agent said last.
+struct AgentFigures {
+  Duration uptime{};                                         // of the agent's program, now
+  std::uint64_t ring_bytes = 0, spool_bytes = 0;             // used, of all lines
+  unsigned ring_worst_percent = 0, spool_worst_percent = 0;  // of the line that has most
+};
+
 class AgentLinkEvents {
  public:
   virtual ~AgentLinkEvents() = default;
+  virtual void certificate_asked(AgentLink& link, Bytes request) = 0;  // answered by send_certificate()
   // It has said hello, and may stay. Answered by assign().
   virtual void agent_arrived(AgentLink& link) = 0;
+  virtual void clock_told(AgentLink& link) = 0;                               // clock_ahead() is new
   virtual Console* console_of(AgentLink& link, const std::string& name) = 0;  // null: gone, or another agent's now
   virtual void console_freed(const std::string& name) = 0;  // its link ended; another agent may take over
   virtual void agent_left(AgentLink& link, const std::string& reason) = 0;  // destroys the link
@@ -43,18 +54,27 @@ class AgentLink final : private StreamOwner {
   TunnelConnection& connection() { return connection_; }
   void run(std::unique_ptr<SecureStream> stream);  // the handshake is done
   Mux& mux() { return connection_.mux(); }
+  const Mux& mux() const { return connection_.mux(); }
 
   const AgentPeer& peer() const { return peer_; }
   const std::string& version() const { return version_; }
   WallTime since() const { return since_; }
+  std::uint32_t protocol() const { return protocol_; }   // that both speak
+  Duration clock_ahead() const { return clock_ahead_; }  // its wall clock, less ours
+  std::optional<AgentFigures> figures() const;           // nothing: it is too old to tell, or has not yet
   bool welcome() const { return welcome_; }
 
-  void assign(const wire::Assignment& assignment);
+  // Lines for which the agent is too old stay down there, with that reason.
+  void assign(wire::Assignment assignment);
   // Joins consoles of the assignment the agent has taken that are not yet joined, and lets go of those no longer in it
   // that have drained.
   void join_consoles();
   void forget_console(const std::string& name);          // the Console is about to be destroyed
   Result<> order(const std::string& console, int kind);  // wire::LineOrder::Kind
+
+  bool renews() const { return protocol_ >= 2; }            // its certificate, when asked to
+  void ask_to_renew();                                      // nothing if it cannot
+  void send_certificate(const Result<Bytes>& certificate);  // DER
 
   // --- for ConsoleLink ---
   std::int64_t deadline_there(SteadyTime deadline) const;
@@ -67,6 +87,7 @@ class AgentLink final : private StreamOwner {
   void stream_closed(const std::string& reason) override;
 
   Result<> hello(const wire::Hello& hello);
+  void told_wall_clock(std::int64_t wall_ms);
   void send(const wire::ToAgent& message);
   void drop_unassigned();
   void ask_again_later(const std::string& name, Duration after);
@@ -82,12 +103,19 @@ class AgentLink final : private StreamOwner {
   PeerClock clock_there_;
   std::string version_;
   WallTime since_{};
+  std::uint32_t protocol_ = 0;  // that both speak
+  Duration clock_ahead_{};
+  std::optional<AgentFigures> figures_;
+  SteadyTime figures_told_{};
   bool welcome_ = false;
+  bool asked_to_renew_ = false;
   std::uint64_t revision_ = 0, taken_ = 0;  // of the assignment: sent, and taken by the agent
   std::map<std::string, std::uint32_t> assigned_;
   std::map<std::uint32_t, std::string> names_;
   std::map<std::uint32_t, LogPosition> acks_;  // to be sent, the newest of each line
   std::map<std::string, std::unique_ptr<ConsoleLink>> consoles_;
+  AgentAbilities abilities_;
+  std::map<std::string, std::string> too_new_;    // lines it is too old for, and what it lacks
   std::map<std::string, std::string> details_;    // what the agent last said of each line
   std::map<std::string, SteadyTime> not_before_;  // consoles whose stream the agent refused or ended: asked again then
   Timer ask_again_, let_go_;

@@ -122,11 +122,6 @@ void AgentListener::proved(const std::shared_ptr<Login>& login) {
   if (const auto may = directory_.may_connect(certificate->name, certificate->fingerprint); !may) {
     return refuse(login, may.error().message);
   }
-  const auto left = WallTime(Duration(certificate->not_after_wall_ms)) - shard_.clock().wall();
-  if (left < limits::certificate_warn_before) {
-    log_error("agents", "an agent's certificate ends soon; enrol it again",
-              {{"agent", certificate->name}, {"ends", format_utc(WallTime(Duration(certificate->not_after_wall_ms)))}});
-  }
   hand_over(login, {.name = certificate->name, .key = certificate->fingerprint, .address = login->from});
 }
 

@@ -22,6 +22,7 @@ class AgentListener {
   Result<> listen_tls(const std::string& address);
   // Peers there are the agent `local`, if their user is one of `local_uids`.
   Result<> listen_unix(const std::string& path);
+  void set_tls(std::shared_ptr<TlsContext> tls) { tls_ = std::move(tls); }  // for connections from now on
   std::string tls_address() const { return tls_listener_.address(); }
 
  private:

@@ -38,7 +38,8 @@ Result<KeyAndCertificate> read_pair(const std::string& folder, const std::string
 
 }  // namespace
 
-Result<std::unique_ptr<Authority>> Authority::open(const std::string& folder, const Clock& clock) {
+Result<std::unique_ptr<Authority>> Authority::open(const std::string& folder, const Clock& clock,
+                                                   std::chrono::seconds life) {
   std::error_code error;
   if (!fs::exists(folder, error) || fs::is_empty(folder, error)) {
     if (const auto made = make_folder(folder, clock.wall()); !made) return tl::unexpected(made.error());
@@ -51,7 +52,7 @@ Result<std::unique_ptr<Authority>> Authority::open(const std::string& folder, co
   if (!pair) return tl::unexpected(pair.error());
   const auto facts = certificate_facts(pair->certificate_pem);
   if (!facts) return fail(facts.error().code, in_quotes(folder + "/ca.pem") + ": " + facts.error().message);
-  std::unique_ptr<Authority> authority(new Authority(folder, std::move(*pair)));
+  std::unique_ptr<Authority> authority(new Authority(folder, std::move(*pair), life));
   authority->fingerprint_ = facts->fingerprint;
   if (const auto loaded = authority->load_server(clock.wall()); !loaded) return tl::unexpected(loaded.error());
   return authority;
@@ -61,27 +62,36 @@ Result<std::unique_ptr<Authority>> Authority::open(const std::string& folder, co
 Result<> Authority::load_server(WallTime now) {
   const auto pair = read_pair(folder_, "server");
   const auto facts = pair ? certificate_facts(pair->certificate_pem) : tl::unexpected(pair.error());
-  if (!facts || facts->not_after_wall_ms < wall_ms(now + limits::certificate_warn_before)) return make_server(now);
-  const auto tls = TlsContext::server(pair->certificate_pem, pair->key_pem, authority_.certificate_pem);
-  if (!tls) return make_server(now);
-  tls_ = *tls;
+  auto tls = facts ? TlsContext::server(pair->certificate_pem, pair->key_pem, authority_.certificate_pem)
+                   : tl::unexpected(facts.error());
+  if (facts) server_due_ = renewal_due(facts->issued_wall_ms, facts->not_after_wall_ms, life_);
+  if (!tls || server_due_ <= now) tls = make_server(now);
+  if (!tls) return tl::unexpected(tls.error());
+  tls_ = std::move(*tls);
   return {};
 }
 
-Result<> Authority::make_server(WallTime now) {
-  const auto made = make_server_certificate(authority_, now);
+Result<std::shared_ptr<TlsContext>> Authority::renew_server(WallTime now) {
+  if (server_due_ > now) return nullptr;
+  return make_server(now);
+}
+
+Result<std::shared_ptr<TlsContext>> Authority::make_server(WallTime now) {
+  const auto made = make_server_certificate(authority_, now, life_);
   if (!made) return fail(made.error().code, in_quotes(folder_) + ": " + made.error().message);
-  const auto tls = TlsContext::server(made->certificate_pem, made->key_pem, authority_.certificate_pem);
+  auto tls = TlsContext::server(made->certificate_pem, made->key_pem, authority_.certificate_pem);
   if (!tls) return tl::unexpected(tls.error());
-  if (const auto key = write_private_file(folder_ + "/server.key", made->key_pem.reveal()); !key) return key;
-  if (const auto pem = write_private_file(folder_ + "/server.pem", made->certificate_pem); !pem) return pem;
+  if (const auto key = write_private_file(folder_ + "/server.key", made->key_pem.reveal()); !key)
+    return tl::unexpected(key.error());
+  if (const auto pem = write_private_file(folder_ + "/server.pem", made->certificate_pem); !pem)
+    return tl::unexpected(pem.error());
   log_info("ca", "made this server's TLS certificate", {{"folder", folder_}});
-  tls_ = *tls;
-  return {};
+  server_due_ = renewal_due(wall_ms(now), wall_ms(now + life_), life_);
+  return tls;
 }
 
 Result<std::string> Authority::sign(ByteView request_der, std::string_view name, WallTime now) const {
-  return sign_request(authority_, request_der, name, now);
+  return sign_request(authority_, request_der, name, now, life_);
 }
 
 }  // namespace oob

@@ -50,18 +50,69 @@ Result<Secret> Enrolment::create_token(std::string_view name) {
 Result<Bytes> Enrolment::enrol(const JoinOrder& order) {
   const WallTime now = clock_.wall();
   if (const auto checked = check_agent_name(order.name); !checked) return tl::unexpected(checked.error());
-  if (const auto good = tokens_.consume(token_hash(order.secret), order.name, wall_ms(now)); !good) {
+  const std::string hash = token_hash(order.secret);
+  if (const auto good = tokens_.check(hash, order.name, wall_ms(now)); !good) {
     refused_ += good.error().code == ErrorCode::Denied ? 1 : 0;
     return tl::unexpected(good.error());
   }
-  const auto pem = authority_.sign(order.certificate_request, order.name, now);
+  Bytes der;
+  const auto record = sign(order.name, order.certificate_request, now, der);
+  if (!record) return tl::unexpected(record.error());
+  const auto stored = database_.transaction([&]() -> Result<> {
+    if (const auto used = tokens_.use(hash, wall_ms(now)); !used) return used;
+    return agents_.put(*record);
+  });
+  if (!stored) return tl::unexpected(stored.error());
+  return der;
+}
+
+Result<AgentRecord> Enrolment::sign(std::string_view name, ByteView request, WallTime now, Bytes& der) const {
+  const auto pem = authority_.sign(request, name, now);
   if (!pem) return tl::unexpected(pem.error());
   const auto facts = certificate_facts(*pem);
   if (!facts) return tl::unexpected(facts.error());
-  const auto stored = agents_.put({order.name, facts->key_fingerprint, facts->fingerprint, facts->serial,
-                                   facts->not_after_wall_ms, wall_ms(now), 0});
-  if (!stored) return tl::unexpected(stored.error());
-  return certificate_der(*pem);
+  auto bytes = certificate_der(*pem);
+  if (!bytes) return tl::unexpected(bytes.error());
+  der = std::move(*bytes);
+  AgentRecord record{.name = std::string(name)};
+  record.key_fingerprint = facts->key_fingerprint;
+  record.certificate_fingerprint = facts->fingerprint;
+  record.serial = facts->serial;
+  record.not_after_wall_ms = facts->not_after_wall_ms;
+  record.enrolled_wall_ms = record.issued_wall_ms = wall_ms(now);
+  return record;
+}
+
+Result<Bytes> Enrolment::renew(std::string_view name, std::string_view fingerprint, ByteView certificate_request) {
+  const auto found = agents_.find(name);
+  if (!found) return tl::unexpected(found.error());
+  if (!*found || (*found)->revoked_wall_ms != 0) return fail(ErrorCode::Denied, "the agent was revoked");
+  AgentRecord record = **found;
+  // Its login made this one the present one; that may stand in the queue of this thread no longer.
+  if (record.certificate_fingerprint != fingerprint)
+    return fail(ErrorCode::Denied, "this agent has another certificate by now");
+  Bytes der;
+  auto next = sign(name, certificate_request, clock_.wall(), der);
+  if (!next) return tl::unexpected(next.error());
+  if (next->key_fingerprint == record.key_fingerprint)
+    return fail(ErrorCode::Usage, "a renewed certificate needs a new key");
+  record.next_key_fingerprint = std::move(next->key_fingerprint);
+  record.next_certificate_fingerprint = std::move(next->certificate_fingerprint);
+  record.next_serial = std::move(next->serial);
+  record.next_not_after_wall_ms = next->not_after_wall_ms;
+  record.next_issued_wall_ms = next->issued_wall_ms;
+  if (const auto stored = agents_.put(record); !stored) return tl::unexpected(stored.error());
+  return der;
+}
+
+Result<> Enrolment::revoke(std::string_view name) {
+  return database_.transaction([&]() -> Result<> {
+    const auto cancelled = tokens_.cancel(name);
+    if (!cancelled) return tl::unexpected(cancelled.error());
+    const auto revoked = agents_.revoke(name, wall_ms(clock_.wall()));
+    const bool only_tokens = !revoked && revoked.error().code == ErrorCode::NotFound && *cancelled > 0;
+    return only_tokens ? Result<>{} : revoked;
+  });
 }
 
 // --- the conversation -----------------------------------------------------------------------------------------------

@@ -28,20 +28,32 @@ struct JoinOrder {
 
 class Enrolment {
  public:
-  Enrolment(const Authority& authority, AgentStore& agents, TokenStore& tokens, const Clock& clock)
-      : authority_(authority), agents_(agents), tokens_(tokens), clock_(clock) {}
+  Enrolment(Database& database, const Authority& authority, AgentStore& agents, TokenStore& tokens, const Clock& clock)
+      : database_(database), authority_(authority), agents_(agents), tokens_(tokens), clock_(clock) {}
 
   // A token for this agent, good once and for limits::token_life; only its hash is stored. Older ones stay good. Usage
   // for a name that cannot be an agent's. An agent of that name stays in until someone joins with the token.
   Result<Secret> create_token(std::string_view name);
 
-  // Uses the token up, signs, stores the agent: its certificate as DER. One that enrolled before, revoked or not, is
-  // replaced: from then on only the new certificate is known. Denied (token), Usage (request), Unavailable (disk).
+  // Uses the token up (but not for a request that is no good), signs, stores the agent: its certificate as DER. One
+  // that enrolled before, revoked or not, is replaced: from then on only the new certificate is known. Denied (token),
+  // Usage (request), Unavailable (disk).
   Result<Bytes> enrol(const JoinOrder& order);
+
+  // The agent `name`, connected with the certificate `fingerprint`, asks for the next one: remembers it as next and
+  // returns it as DER. The present one stays good until the next has logged in. Asking again replaces the next one.
+  // Denied: revoked meanwhile, or that certificate is not the present one; Usage (request); Unavailable (disk).
+  Result<Bytes> renew(std::string_view name, std::string_view fingerprint, ByteView certificate_request);
+
+  // Revokes the agent and cancels the tokens made for it that were not used. NotFound: neither was there.
+  Result<> revoke(std::string_view name);
 
   std::uint64_t refused() const { return refused_; }  // enrolments with a token that did not serve; any thread
 
  private:
+  Result<AgentRecord> sign(std::string_view name, ByteView request, WallTime now, Bytes& der) const;
+
+  Database& database_;
   const Authority& authority_;
   AgentStore& agents_;
   TokenStore& tokens_;

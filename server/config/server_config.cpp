@@ -51,6 +51,8 @@ class ConfigReader {
     read_path(agents, "socket", out_.agents_socket);
     check_socket(agents, "socket", out_.agents_socket);
     read_word(agents, "local-user", out_.agents_local_user);
+    if (const auto days = agents.integer("certificate-days", 1, limits::certificate_days_max))
+      out_.certificate_life = std::chrono::hours(24) * *days;
     agents.finish();
   }
 

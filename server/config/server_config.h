@@ -1,9 +1,11 @@
 // oobd.toml: what is local to one server. What is managed is inventory (server/inventory). Read once, at start-up.
 #pragma once
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/toml/diagnostics.h"
 
@@ -18,6 +20,7 @@ struct ServerConfig {
   std::string agents_listen = "127.0.0.1:7420";              // [agents] listen; "": no agent dials in over the network
   std::string agents_socket;                                 // [agents] socket; default: agents.sock beside `socket`
   std::string agents_local_user;                             // [agents] local-user; "": oobd's own user and root only
+  std::chrono::seconds certificate_life = limits::certificate_life;  // [agents] certificate-days
   std::vector<std::string> api_listen = {"127.0.0.1:7443"};  // [api] listen; empty: no client comes over the network
   std::vector<std::string> api_names;  // [api] names, of the certificate oobd makes; empty: this machine's
   std::string api_certificate;         // [api] certificate and key: the admin's own; "": the one oobd makes

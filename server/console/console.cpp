@@ -19,8 +19,8 @@ std::uint64_t never_used_before(Clock& clock) {
   return last;
 }
 
-Console::Console(Shard& shard, std::string name, std::unique_ptr<ConsoleLog> log)
-    : room_(std::make_shared<ConsoleRoom>(shard, std::move(name), std::move(log))) {
+Console::Console(Shard& shard, std::string name, std::unique_ptr<ConsoleLog> log, Duration seat_kept)
+    : room_(std::make_shared<ConsoleRoom>(shard, std::move(name), std::move(log), seat_kept)) {
   room_->log->on_written = [room = room_.get()](const LogPosition& written) {
     if (room->port == nullptr) return;
     room->port->acknowledge(written);
@@ -45,32 +45,27 @@ const std::string& Console::name() const { return room_->name; }
 ConsoleLog& Console::log() { return *room_->log; }
 const ConsoleState& Console::state() const { return room_->state; }
 std::uint64_t Console::bytes_in() const { return room_->bytes_in; }
-std::string Console::writer() const { return room_->writer == nullptr ? "" : room_->writer->identity.user; }
-
-std::vector<SessionRow> Console::sessions() const {
-  std::vector<SessionRow> rows;
-  for (const auto& member : room_->members) {
-    rows.push_back({member->id, member->identity.user, member->identity.from,
-                    member.get() == room_->writer ? SessionMode::Writer : SessionMode::Reader, member->since,
-                    member->last_input});
-  }
-  return rows;
-}
-
 std::unique_ptr<Session> Console::attach(const Identity& who, const AttachOptions& options, SessionSink& sink) {
   ConsoleRoom& room = *room_;
-  auto member = std::make_shared<Session::State>(room, never_used_before(room.shard.clock()), who, sink, *room.log);
+  const bool seat_back = options.returns_as != 0 && room.take_back(options.returns_as, who);
+  auto member =
+      std::make_shared<Session::State>(room, never_used_before(room.shard.clock()), who, options, sink, *room.log);
   member->since = room.shard.clock().wall();
-  room.tell_all({.kind = SessionEvent::Kind::Joined, .user = who.user, .text = {}, .gap_bytes = {}, .log_offset = 0});
+  room.tell_all({.kind = SessionEvent::Kind::Joined,
+                 .user = member->shown(),
+                 .text = seat_back ? "back from a lost connection" : "",
+                 .gap_bytes = {},
+                 .log_offset = 0});
   room.members.push_back(member);
-  if (options.want_write && room.writer == nullptr) {
+  if (options.want_write && room.writer == nullptr && !room.kept) {
     room.writer = member.get();  // its mode says so; nobody has lost anything
+    room.writer_since = member->since;
     room.seat = never_used_before(room.shard.clock());
   } else if (options.want_write && options.force) {
-    room.seat_to(member.get(), who.user + " took over", who.user);
+    room.seat_to(member.get(), member->shown() + " took over", who.user);
   }
   room.log->append_event(LogEvent::Kind::Attach,
-                         who.user + (room.writer == member.get() ? " read-write" : " read-only"));
+                         member->shown() + (room.writer == member.get() ? " read-write" : " read-only"));
   if (options.from_offset) {
     member->viewer.begin_at(*options.from_offset);
   } else {
@@ -80,11 +75,6 @@ std::unique_ptr<Session> Console::attach(const Identity& who, const AttachOption
 }
 
 // --- the line ---
-
-void Console::announce(const std::string& text) {
-  room_->log->append_event(LogEvent::Kind::Note, text);
-  room_->tell_all({.kind = SessionEvent::Kind::Note, .user = {}, .text = text, .gap_bytes = {}, .log_offset = 0});
-}
 
 void Console::expect(const std::string& agent) {
   if (room_->port == nullptr) room_->state.detail = "agent " + agent + " has not connected yet";
@@ -104,9 +94,11 @@ void Console::disconnect(const std::string& reason, bool drained) {
   room.drained = drained;
   room.moving = false;
   room.state = {ConsoleState::Line::NoAgent, reason, 0, room.shard.clock().wall(), {}};
+  room.breaks.clear();
   for (const auto& pending : std::exchange(room.pending, {})) {
     if (const auto member = room.find(pending.session)) {
-      room.refuse(member, pending.sequence, "unknown: " + reason + " before it said what became of the keys");
+      room.refuse(member, pending.answer != 0 ? pending.answer : pending.sequence,
+                  "unknown: " + reason + " before it said what became of the keys");
     }
   }
   room.log->append_event(LogEvent::Kind::Note, reason);
@@ -165,8 +157,13 @@ bool Console::line_event_is_new(std::uint64_t offset, std::uint64_t sequence) {
   return true;
 }
 
-void Console::line_event(LogEvent::Kind kind, const std::string& text) {
+void Console::line_event(LogEvent::Kind kind, const std::string& said) {
   ConsoleRoom& room = *room_;
+  std::string text = said;
+  if (kind == LogEvent::Kind::Break && !room.breaks.empty()) {
+    text += " by " + room.breaks.front().by;
+    room.breaks.pop_front();
+  }
   const std::uint64_t offset = room.log->position().log_offset;
   room.log->append_event(kind, text);
   SessionEvent event{.kind = SessionEvent::Kind::Note, .user = {}, .text = text, .gap_bytes = {}, .log_offset = offset};
@@ -191,15 +188,34 @@ void Console::line_facts(ConsoleState::Facts facts) {
   if (room_->state.line == ConsoleState::Line::Up) room_->state.facts = std::move(facts);
 }
 
-void Console::input_done(std::uint64_t session, std::uint64_t sequence, std::size_t written,
-                         const std::string& refused) {
+void Console::input_done(std::uint64_t seat, std::uint64_t sequence, std::size_t written, const std::string& refused) {
   ConsoleRoom& room = *room_;
   const auto found =
-      std::ranges::find_if(room.pending, [&](const auto& p) { return p.session == session && p.sequence == sequence; });
+      std::ranges::find_if(room.pending, [&](const auto& p) { return p.seat == seat && p.sequence == sequence; });
   if (found == room.pending.end()) return;
+  const ConsoleRoom::Pending done = *found;
   room.pending.erase(found);
-  const auto member = room.find(session);
-  if (member && !member->closed) member->sink.input_done(sequence, written, refused);
+  const auto is_it = [&](const auto& one) { return one.seat == seat && one.sequence == sequence; };
+  if (!refused.empty()) {
+    const bool was_break = room.breaks.remove_if(is_it) > 0;  // the line will not tell of it
+    if (!was_break) room.renew_seat(seat);
+  }
+  const auto member = room.find(done.session);
+  if (!member || member->closed) return;
+  if (!done.then_key) {
+    if (done.sysrq && refused.empty()) {
+      room.announce(member->shown() + " sent SysRq " + std::string(1, *done.sysrq));
+    }
+    const bool half = done.sysrq && !refused.empty();
+    member->sink.input_done(done.answer != 0 ? done.answer : sequence, written,
+                            half ? "a break was sent, but not its key: " + refused : refused);
+  } else if (!refused.empty() || room.port == nullptr || room.writer != member.get()) {
+    member->sink.input_done(sequence, 0, refused.empty() ? "a break was sent, but not its key" : refused);
+  } else {
+    room.pending.push_back({done.session, seat, sequence + 1, {}, done.then_key, sequence});
+    const auto key = std::byte(*done.then_key);
+    room.port->input(seat, sequence + 1, room.shard.clock().now() + limits::input_age_max, ByteView(&key, 1));
+  }
 }
 
 void Console::retire() { room_->log->append_event(LogEvent::Kind::Note, "removed from the inventory"); }
@@ -254,6 +270,12 @@ void ConsoleRoom::refuse(const Member& member, std::uint64_t sequence, const std
   shard.post([member, sequence, why] {
     if (!member->closed) member->sink.input_done(sequence, 0, why);
   });
+}
+
+void ConsoleRoom::renew_seat(std::uint64_t of) {
+  if (writer == nullptr || seat != of) return;
+  seat_before_refusal = seat;
+  seat = never_used_before(shard.clock());
 }
 
 ConsoleRoom::Member ConsoleRoom::find(std::uint64_t session_id) const {

@@ -20,9 +20,11 @@ namespace oob {
 class LinePort {
  public:
   virtual ~LinePort() = default;
-  virtual void input(std::uint64_t session, std::uint64_t sequence, SteadyTime deadline, ByteView bytes) = 0;
-  virtual void flush_input(std::uint64_t keep_session) = 0;
-  virtual void send_break(std::uint64_t session, std::uint64_t sequence, Duration duration) = 0;
+  // The line knows a typing session by its seat, which is a new number after every refusal as well: it refuses all
+  // that comes after a refused batch of the same seat, until who types knows of it.
+  virtual void input(std::uint64_t seat, std::uint64_t sequence, SteadyTime deadline, ByteView bytes) = 0;
+  virtual void flush_input(std::uint64_t keep_seat) = 0;
+  virtual void send_break(std::uint64_t seat, std::uint64_t sequence, Duration duration) = 0;
   virtual void acknowledge(const LogPosition& written) = 0;  // may be gathered
   virtual void hold(bool held) = 0;  // the log is behind: no more output for now; held lines stall alone
 };
@@ -42,7 +44,7 @@ struct ConsoleRoom;
 
 class Console {
  public:
-  Console(Shard& shard, std::string name, std::unique_ptr<ConsoleLog> log);
+  Console(Shard& shard, std::string name, std::unique_ptr<ConsoleLog> log, Duration seat_kept = limits::seat_kept);
   ~Console();  // tells its sessions Removed
 
   const std::string& name() const;
@@ -54,10 +56,16 @@ class Console {
   // Sessions. The front has checked the rights. `sink` outlives the Session.
   std::unique_ptr<Session> attach(const Identity& who, const AttachOptions& options, SessionSink& sink);
   // The seat: what attach decided is in the session's mode(); if another writes, this names them.
-  std::string writer() const;  // user, "" if nobody
+  std::string writer() const;  // "alice", "alice (run)"; "" if nobody. Also one whose seat is kept
+  std::optional<WallTime> writer_since() const;
+  // How long the seat is still kept for a writer that lost its connection; zero: it is not.
+  Duration seat_kept() const;
 
   // What a person did that others feel: told to all, marked in the log ("alice closed the line").
   void announce(const std::string& text);
+  void say(const std::string& user, const std::string& text);  // a message of a user who need not be attached
+  // Ends all sessions of `user` (empty: of everybody), and tells all. How many there were.
+  std::size_t kick(const std::optional<std::string>& user, const std::string& by);
 
   // --- the agent's side (server/agents) ---
   void expect(const std::string& agent);  // who is to serve it, for what state() says until then
@@ -75,7 +83,7 @@ class Console {
   bool line_event_is_new(std::uint64_t offset, std::uint64_t sequence);
   void line_state(bool up, const std::string& detail, WallTime since, std::uint64_t pid);
   void line_facts(ConsoleState::Facts facts);
-  void input_done(std::uint64_t session, std::uint64_t sequence, std::size_t written, const std::string& refused);
+  void input_done(std::uint64_t seat, std::uint64_t sequence, std::size_t written, const std::string& refused);
   // Removed from the inventory, and come back: what its line said in between was nobody's, and is no gap.
   void retire();
   void return_from_retirement();

@@ -6,6 +6,12 @@
 #include "server/console/console_room.h"
 
 namespace oob {
+namespace {
+
+constexpr Duration kSysRqBreak{0};  // as long as is usual for the line
+constexpr char kSentTwice[] = "sent twice";
+
+}  // namespace
 
 Session::Session(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
@@ -13,6 +19,8 @@ Session::~Session() {
   state_->closed = true;
   if (state_->room != nullptr) state_->room->leave(state_);
 }
+
+void Session::lose() { state_->lost = true; }
 
 std::uint64_t Session::id() const { return state_->id; }
 
@@ -29,9 +37,15 @@ namespace {
 std::string astray(const ConsoleRoom* room, const Session& session, std::uint64_t seat) {
   if (room == nullptr) return "the console was removed";
   if (session.mode() != SessionMode::Writer) return "this session is read-only";
-  if (session.seat() != seat) return "typed before the writer changed";
+  if (session.seat() != seat) {
+    return seat == room->seat_before_refusal ? "typed after keys that were refused" : "typed before the writer changed";
+  }
   if (room->port == nullptr || room->moving) return room->state.detail;
   return "";
+}
+
+bool sysrq_under_way(const ConsoleRoom& room) {
+  return std::ranges::any_of(room.pending, [](const auto& one) { return one.then_key || one.sysrq; });
 }
 
 }  // namespace
@@ -41,36 +55,57 @@ void Session::input(std::uint64_t seat, std::uint64_t sequence, SteadyTime deadl
   if (room == nullptr) return;
   std::string refused = astray(room, *this, seat);
   if (refused.empty() && room->shard.clock().now() > deadline) refused = "late";
-  if (refused.empty() && sequence <= state_->last_sequence) refused = "sent twice";
+  if (refused.empty() && sequence <= state_->last_sequence) refused = kSentTwice;
   if (refused.empty() && bytes.size() > limits::input_batch_bytes_max) refused = "too many keys at once";
-  if (!refused.empty()) return room->refuse(state_, sequence, refused);
+  if (refused.empty() && sysrq_under_way(*room)) refused = "a SysRq is under way";
+  if (!refused.empty()) {
+    if (refused != kSentTwice) refused_input(seat);
+    return room->refuse(state_, sequence, refused);
+  }
   state_->last_input = room->shard.clock().wall();
   state_->last_sequence = sequence;
-  room->pending.push_back({state_->id, sequence});
-  room->port->input(state_->id, sequence, deadline, bytes);
+  room->pending.push_back({state_->id, seat, sequence, {}, {}, 0});
+  room->port->input(seat, sequence, deadline, bytes);
+}
+
+void Session::refused_input(std::uint64_t seat) {
+  if (mode() == SessionMode::Writer) state_->room->renew_seat(seat);
 }
 
 void Session::send_break(std::uint64_t seat, std::uint64_t sequence, Duration duration) {
   ConsoleRoom* room = state_->room;
   if (room == nullptr) return;
-  if (const std::string refused = astray(room, *this, seat); !refused.empty()) {
-    return room->refuse(state_, sequence, refused);
-  }
-  if (sequence <= state_->last_sequence) return room->refuse(state_, sequence, "sent twice");
+  std::string refused = astray(room, *this, seat);
+  if (refused.empty() && sysrq_under_way(*room)) refused = "a SysRq is under way";
+  if (refused.empty() && sequence <= state_->last_sequence) refused = kSentTwice;
+  if (!refused.empty()) return room->refuse(state_, sequence, refused);
   state_->last_sequence = sequence;
-  room->pending.push_back({state_->id, sequence});
-  room->port->send_break(state_->id, sequence, duration);
+  room->pending.push_back({state_->id, seat, sequence, {}, {}, 0});
+  room->breaks.push_back({seat, sequence, state_->shown()});
+  room->port->send_break(seat, sequence, duration);
+}
+
+void Session::send_sysrq(std::uint64_t seat, std::uint64_t sequence, char key) {
+  ConsoleRoom* room = state_->room;
+  if (room == nullptr) return;
+  std::string refused = astray(room, *this, seat);
+  if (refused.empty() && sequence <= state_->last_sequence) refused = kSentTwice;
+  if (refused.empty() && !room->pending.empty()) refused = "keys are still under way to the line; try again";
+  if (!refused.empty()) return room->refuse(state_, sequence, refused);
+  state_->last_sequence = sequence + 1;
+  state_->last_input = room->shard.clock().wall();
+  room->pending.push_back({state_->id, seat, sequence, key, {}, sequence});
+  room->breaks.push_back({seat, sequence, state_->shown()});
+  room->port->send_break(seat, sequence, kSysRqBreak);
 }
 
 Result<> Session::want_write(bool force) {
   ConsoleRoom* room = state_->room;
   if (room == nullptr) return fail(ErrorCode::NotFound, "the console was removed");
   if (room->writer == state_.get()) return {};
-  if (room->writer != nullptr && !force) {
-    return fail(ErrorCode::Conflict, room->writer->identity.user + " is writing");
-  }
-  room->seat_to(state_.get(), room->writer == nullptr ? "granted" : state_->identity.user + " took over",
-                state_->identity.user);
+  const bool is_free = room->writer == nullptr && !room->kept;
+  if (!is_free && !force) return fail(ErrorCode::Conflict, room->who_writes());
+  room->seat_to(state_.get(), is_free ? "granted" : state_->shown() + " took over", state_->identity.user);
   return {};
 }
 
@@ -81,10 +116,12 @@ void Session::give_up_write() {
 
 Result<> Session::ask_writer() {
   ConsoleRoom* room = state_->room;
-  if (room == nullptr || room->writer == nullptr) {
+  if (room == nullptr || (room->writer == nullptr && !room->kept)) {
     return fail(ErrorCode::Conflict, "nobody is writing; the seat is free");
   }
+  if (room->writer == nullptr) return fail(ErrorCode::Conflict, room->who_writes());
   if (room->writer == state_.get()) return fail(ErrorCode::Conflict, "you are writing yourself");
+  state_->asked = true;
   room->writer->sink.event({.kind = SessionEvent::Kind::Asked,
                             .user = state_->identity.user,
                             .text = state_->identity.user + " asks you to hand over",
@@ -96,12 +133,23 @@ Result<> Session::ask_writer() {
 Result<> Session::hand_over(const std::string& to_user) {
   ConsoleRoom* room = state_->room;
   if (room == nullptr || room->writer != state_.get()) return fail(ErrorCode::Conflict, "you are not writing");
-  const auto to = std::ranges::find_if(room->members, [&](const auto& member) {
-    return member != state_ && !member->closed && member->identity.user == to_user;
-  });
-  if (to == room->members.end()) return fail(ErrorCode::NotFound, to_user + " is not on this console");
-  room->seat_to(to->get(), "handed over to " + to_user, state_->identity.user);
+  Session::State* to = nullptr;
+  for (const auto& member : room->members) {
+    if (member == state_ || member->closed || member->identity.user != to_user) continue;
+    if (to == nullptr || (member->asked && !to->asked) || (member->may_write && !to->may_write)) to = member.get();
+  }
+  if (to == nullptr) return fail(ErrorCode::NotFound, to_user + " is not on this console");
+  if (!to->may_write) return fail(ErrorCode::Denied, to_user + " has not the right write on " + room->name);
+  room->seat_to(to, "handed over to " + to->shown(), state_->identity.user);
   return {};
+}
+
+void Session::say(const std::string& text) {
+  ConsoleRoom* room = state_->room;
+  if (room == nullptr) return;
+  room->log->append_event(LogEvent::Kind::Note, state_->shown() + ": " + text);
+  room->tell_all(
+      {.kind = SessionEvent::Kind::Message, .user = state_->shown(), .text = text, .gap_bytes = {}, .log_offset = 0});
 }
 
 void Session::replay(std::size_t lines) {
@@ -110,46 +158,6 @@ void Session::replay(std::size_t lines) {
 
 void Session::drained() {
   if (state_->room != nullptr) state_->viewer.drained();
-}
-
-// --- the room ---
-
-// Told later: one of the two is in the middle of a call of its own.
-void ConsoleRoom::tell(Session::State* one, SessionEvent event) {
-  const Member member = find(one->id);
-  if (!member) return;
-  shard.post([member, event = std::move(event)] {
-    if (!member->closed) member->sink.event(event);
-  });
-}
-
-void ConsoleRoom::seat_to(Session::State* to, const std::string& how, const std::string& by) {
-  Session::State* before = std::exchange(writer, to);
-  seat = never_used_before(shard.clock());
-  if (before != nullptr) {
-    // Keys of the writer before that still wait at the agent are not typed for the one after.
-    if (port != nullptr) port->flush_input(to == nullptr ? 0 : to->id);
-    tell(before, {.kind = SessionEvent::Kind::Reader, .user = by, .text = how, .gap_bytes = {}, .log_offset = 0});
-  }
-  if (to != nullptr)
-    tell(to, {.kind = SessionEvent::Kind::Writer, .user = by, .text = how, .gap_bytes = {}, .log_offset = 0});
-  if (before == nullptr || to == nullptr) return;
-  log->append_event(LogEvent::Kind::TakeOver, to->identity.user + " from " + before->identity.user + ": " + how);
-  const std::string text = to->identity.user + " writes now instead of " + before->identity.user;
-  for (const auto& member : std::list(members)) {
-    if (member.get() == to || member.get() == before || member->closed) continue;
-    member->sink.event({.kind = SessionEvent::Kind::Note, .user = by, .text = text, .gap_bytes = {}, .log_offset = 0});
-  }
-}
-
-void ConsoleRoom::leave(const Member& member) {
-  const auto keep = shared_from_this();
-  members.remove(member);
-  pending.remove_if([&](const Pending& one) { return one.session == member->id; });
-  if (writer == member.get()) seat_to(nullptr, "left", member->identity.user);  // who left is not told
-  log->append_event(LogEvent::Kind::Detach, member->identity.user);
-  tell_all(
-      {.kind = SessionEvent::Kind::Left, .user = member->identity.user, .text = {}, .gap_bytes = {}, .log_offset = 0});
 }
 
 }  // namespace oob

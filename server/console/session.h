@@ -26,7 +26,8 @@ struct SessionEvent {
     Left,     // another session (text: user)
     Asked,    // text asks you, the writer, to hand over
     Note,     // text, said by the console to all (break sent, moved)
-    Removed,  // the console is gone from the inventory; no more will come
+    Message,  // text, said by user to all
+    Removed,  // the session is over, text says why (console removed, kicked); no more will come
   };
   Kind kind;
   std::string user;  // who caused it, if a person
@@ -54,16 +55,20 @@ enum class SessionMode { Reader, Writer };
 struct AttachOptions {
   bool want_write = false;
   bool force = false;                        // take over
+  bool may_write = true;                     // has the right: the seat may be handed over to it
+  std::uint64_t returns_as = 0;              // the id() of the same user's session that lost its connection
+  std::string tool;                          // what types for the user, "" for a person: "run"
   std::size_t replay_lines = 20;             // from the log, before live; used if from_offset is empty
   std::optional<std::uint64_t> from_offset;  // resume exactly here
 };
 
 struct SessionRow {  // who is on
   std::uint64_t id = 0;
-  std::string user, from;
+  std::string user, tool, from;
   SessionMode mode = SessionMode::Reader;
   WallTime since{};
   std::optional<WallTime> last_input;
+  std::optional<WallTime> kept_until;  // it lost its connection, and the writer's seat is kept for it
 };
 
 class Console;
@@ -73,6 +78,9 @@ struct ConsoleRoom;  // console_room.h
 class Session {
  public:
   ~Session();
+  // Before it is destroyed: it did not leave, its connection broke. A writer's seat is kept limits::seat_kept for it;
+  // attach() with `returns_as` has it back, unless somebody took over.
+  void lose();
   std::uint64_t id() const;
   SessionMode mode() const;
   // Which writer's seat this session holds; 0 for a reader. Input must name it: keys typed before a take-over or a
@@ -81,14 +89,22 @@ class Session {
 
   // `deadline`: later than this it is refused. Never more than limits::input_batch_bytes_max. The result comes by
   // SessionSink::input_done with the same sequence (1, 2, ...).
+  // After a refusal seat() is another number, and what was typed under the old one is refused: no command is typed
+  // without its middle.
   void input(std::uint64_t seat, std::uint64_t sequence, SteadyTime deadline, ByteView bytes);
+  void refused_input(std::uint64_t seat);  // the front refused some by itself
   void send_break(std::uint64_t seat, std::uint64_t sequence, Duration duration);
+  // A break and, only after it was sent, the key: magic SysRq on a serial console. Takes `sequence` and the next one;
+  // one input_done with `sequence` tells of both. Refused while keys are under way, which would be taken for its key.
+  void send_sysrq(std::uint64_t seat, std::uint64_t sequence, char key);
   // a: the seat if it is free; force: take over. Error (Conflict) says who writes. Rights were checked by the front.
   Result<> want_write(bool force);
-  void give_up_write();                            // s: spy
-  Result<> ask_writer();                           // A: the writer is told
-  Result<> hand_over(const std::string& to_user);  // the writer gives the seat to a session of that user
-  void replay(std::size_t lines);                  // r: show the last lines again (repeats on purpose), then go on
+  void give_up_write();   // s: spy
+  Result<> ask_writer();  // A: the writer is told
+  // The writer gives the seat to a session of that user: the one that asked, if one did. Denied: it may not write.
+  Result<> hand_over(const std::string& to_user);
+  void say(const std::string& text);  // b: to all, and into the log
+  void replay(std::size_t lines);     // r: show the last lines again (repeats on purpose), then go on
   void drained();
 
  private:

@@ -32,6 +32,17 @@ struct AgentRow {
   std::string version;
   std::optional<WallTime> certificate_until;
   std::size_t consoles = 0;
+  std::optional<WallTime> last_lost;  // since oobd was started
+  std::string last_loss;              // and why
+  // Only of one that is connected:
+  std::string age;  // "older" or "newer" than this oobd, else ""
+  std::optional<std::chrono::microseconds> round_trip;
+  std::optional<Duration> clock_ahead, uptime;
+  struct Kept {  // output not yet in a log
+    std::uint64_t bytes = 0;
+    unsigned worst_percent = 0;  // of the line that has most
+  };
+  std::optional<Kept> ring, spool;
 };
 
 struct EnrolToken {
@@ -76,6 +87,7 @@ class Backend {
   // NAMES to console names, in order, each once. NotFound: an unknown name, with the nearest one; Usage: bad grammar.
   virtual Result<std::vector<std::string>> select(const std::string& names) = 0;
   virtual std::vector<std::string> console_names() = 0;
+  virtual std::vector<std::string> group_names() = 0;
   virtual Console* find_console(const std::string& name) = 0;  // null: none; valid until the shard's next turn
   virtual std::optional<ConsoleRow> console_row(const std::string& name) = 0;
   virtual std::string near_console(const std::string& name) = 0;  // the nearest name there is; "" if none is near

@@ -112,6 +112,12 @@ void get_consoles(Backend& backend, const Call& call, Respond respond) {
   respond(ok({{"consoles", std::move(rows)}}));
 }
 
+void get_groups(Backend& backend, const Call&, Respond respond) {
+  json::array rows;
+  for (const std::string& name : backend.group_names()) rows.push_back({{"name", name}});
+  respond(ok({{"groups", std::move(rows)}}));
+}
+
 void put_sessions(json::array& into, const Console& console) {
   for (const SessionRow& row : console.sessions()) into.push_back(session_json(console.name(), row));
 }
@@ -171,6 +177,68 @@ void post_line(Backend& backend, const Call& call, Respond respond) {
     return respond(error_response(done.error()));
   constexpr std::string_view kSaid[] = {"connects now", "is closed until it is opened again", "opens again"};
   respond(ok({{"text", "the line of " + call.name + " " + std::string(kSaid[static_cast<std::size_t>(order)])}}));
+}
+
+// --- people ----------------------------------------------------------------------------------------------------------
+
+Result<json::object> fields_of(const std::string& body) {
+  boost::system::error_code bad;
+  const json::value parsed = json::parse(body, bad);
+  if (bad || !parsed.is_object()) return fail(ErrorCode::Usage, "the body has to be a JSON object");
+  return parsed.get_object();
+}
+
+// Text of 1 to `bytes_max` bytes.
+Result<std::string> text_asked(const json::object& fields, std::string_view key, std::size_t bytes_max) {
+  const json::value* value = fields.if_contains(key);
+  const std::size_t size = value && value->is_string() ? value->get_string().size() : 0;
+  if (size > 0 && size <= bytes_max) return std::string(value->get_string());
+  return fail(ErrorCode::Usage, std::string(key) + " has to be text of 1 to " + std::to_string(bytes_max) + " bytes");
+}
+
+void post_message(Backend& backend, const Call& call, Respond respond) {
+  const auto fields = fields_of(call.request.body);
+  if (!fields) return respond(error_response(fields.error()));
+  const auto names = text_asked(*fields, "names", limits::names_expression_bytes_max),
+             text = text_asked(*fields, "text", limits::message_bytes_max);
+  if (!names || !text) return respond(error_response(names ? text.error() : names.error()));
+  const auto selected = backend.select(*names);
+  if (!selected) return respond(error_response(selected.error()));
+  for (const std::string& name : *selected) {
+    if (const auto allowed = call.access.check(call.who, Right::Read, {name}); !allowed) {
+      return respond(error_response(allowed.error()));
+    }
+  }
+  std::size_t heard = 0;
+  for (const std::string& name : *selected) {
+    Console* console = backend.find_console(name);
+    if (!console) continue;
+    heard += console->sessions().size();
+    console->say(call.who.user, *text);
+  }
+  respond(ok({{"text", "said on " + count_of(selected->size(), "console", "consoles") + ", to " +
+                           count_of(heard, "session", "sessions")},
+              {"consoles", selected->size()},
+              {"sessions", heard}}));
+}
+
+void post_kick(Backend& backend, const Call& call, Respond respond) {
+  Console* console = backend.find_console(call.name);
+  if (!console) return respond(error_response(no_console(backend, call.name)));
+  const auto fields = fields_of(call.request.body);
+  if (!fields) return respond(error_response(fields.error()));
+  std::optional<std::string> user;
+  if (const json::value* all = fields->if_contains("all"); !all || !all->is_bool() || !all->get_bool()) {
+    const auto asked = text_asked(*fields, "user", limits::label_bytes_max);
+    if (!asked) return respond(error_response(asked.error()));
+    user = *asked;
+  }
+  const std::size_t ended = console->kick(user, call.who.user);
+  if (ended == 0) {
+    const std::string who = user ? escape_controls(*user) + " is not on " : "nobody is on ";
+    return respond(error_response({ErrorCode::NotFound, who + call.name}));
+  }
+  respond(ok({{"text", count_of(ended, "session", "sessions") + " on " + call.name + " ended"}, {"sessions", ended}}));
 }
 
 // --- agents ----------------------------------------------------------------------------------------------------------
@@ -257,7 +325,10 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/consoles/{name}/retry", Right::Write, true, post_line<LineOrderKind::Retry>},
     {"POST", "/v1/consoles/{name}/down", Right::Down, true, post_line<LineOrderKind::Down>},
     {"POST", "/v1/consoles/{name}/up", Right::Down, true, post_line<LineOrderKind::Up>},
+    {"POST", "/v1/consoles/{name}/kick", Right::TakeOver, true, post_kick},
+    {"GET", "/v1/groups", Right::List, false, get_groups},
     {"GET", "/v1/sessions", Right::List, false, get_sessions},
+    {"POST", "/v1/messages", Right::List, false, post_message},
     {"GET", "/v1/agents", Right::List, false, get_agents},
     {"POST", "/v1/agents/{name}/enroll", Right::Admin, false, post_enroll},
     {"POST", "/v1/agents/{name}/revoke", Right::Admin, false, post_revoke},

@@ -134,10 +134,12 @@ json::object session_json(const std::string& console, const SessionRow& row) {
   out["console"] = console;
   out["id"] = row.id;
   out["user"] = row.user;
+  put_text(out, "tool", row.tool);
   out["from"] = row.from;
   out["mode"] = row.mode == SessionMode::Writer ? "writer" : "reader";
   out["since"] = format_utc(row.since);
   put_time(out, "last_input", row.last_input);
+  put_time(out, "kept_until", row.kept_until);
   return out;
 }
 
@@ -172,6 +174,16 @@ json::object agent_json(const AgentRow& row) {
   put_text(out, "version", row.version);
   put_time(out, "certificate_until", row.certificate_until);
   out["consoles"] = row.consoles;
+  put_text(out, "age", row.age);
+  if (row.last_lost) out["last_loss"] = {{"time", format_utc(*row.last_lost)}, {"reason", row.last_loss}};
+  if (row.uptime) out["uptime_s"] = row.uptime->count() / 1000;
+  if (row.round_trip) out["round_trip_ms"] = double(row.round_trip->count()) / 1000;
+  if (row.clock_ahead) out["clock_ahead_ms"] = row.clock_ahead->count();
+  const auto put_kept = [&](std::string_view key, const std::optional<AgentRow::Kept>& kept) {
+    if (kept) out[key] = {{"bytes", kept->bytes}, {"worst_percent", kept->worst_percent}};
+  };
+  put_kept("ring", row.ring);
+  put_kept("spool", row.spool);
   return out;
 }
 

@@ -54,6 +54,7 @@ class StreamConnection::Channel final : public SessionSink {
     message["sequence"] = sequence;
     message["written"] = written;
     if (!refused.empty()) message["refused"] = refused;
+    if (!refused.empty() && session_ && session_->seat() != 0) message["seat"] = session_->seat();
     stream_.send(message);
   }
 
@@ -73,7 +74,7 @@ void StreamConnection::Channel::event(const SessionEvent& event) {
       {Kind::Gap, ServerType::Gap},       {Kind::Lagged, ServerType::Lagged},   {Kind::Up, ServerType::Up},
       {Kind::Down, ServerType::Down},     {Kind::Writer, ServerType::Writer},   {Kind::Reader, ServerType::Reader},
       {Kind::Joined, ServerType::Joined}, {Kind::Left, ServerType::Left},       {Kind::Asked, ServerType::Asked},
-      {Kind::Note, ServerType::Note},     {Kind::Removed, ServerType::Detached}};
+      {Kind::Note, ServerType::Note},     {Kind::Message, ServerType::Message}, {Kind::Removed, ServerType::Detached}};
   const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes), [&](auto& t) { return t.first == event.kind; });
   json::object message = server_message(type->second, number_);
   message["text"] = event.text;
@@ -102,6 +103,7 @@ StreamConnection::StreamConnection(Shard& shard, Clock& clock, Backend& backend,
   events.drained = [this] { drained(); };
   events.closed = [this](const std::string&) {
     ticks_.cancel();
+    for (const auto& [number, channel] : channels_) channel->session().lose();  // it did not say `detach`
     channels_.clear();
   };
   socket_->on(std::move(events));
@@ -181,6 +183,7 @@ void StreamConnection::run(const ClientMessage& message) {
   switch (message.type) {
     case Type::Input:
     case Type::Break:
+    case Type::SysRq:
       return input(channel, message);
     case Type::Detach: {
       channels_.erase(found);
@@ -195,10 +198,13 @@ void StreamConnection::run(const ClientMessage& message) {
       give_up_write(channel);
       break;
     case Type::Ask:
-      result = channel.session().ask_writer();
+      result = ask(channel);
       break;
     case Type::HandOver:
       result = channel.session().hand_over(message.user);
+      break;
+    case Type::Message:
+      channel.session().say(message.text);
       break;
     case Type::Replay:
       channel.session().replay(message.lines);
@@ -221,6 +227,12 @@ Result<> StreamConnection::want_write(Channel& channel, bool force) {
     channel.event({SessionEvent::Kind::Writer, {}, "you are writing already", {}, 0});
   }
   return result;
+}
+
+// Who asks is who may be given it.
+Result<> StreamConnection::ask(Channel& channel) {
+  if (auto allowed = access_.check(who_, Right::Write, {channel.console()}); !allowed) return allowed;
+  return channel.session().ask_writer();
 }
 
 void StreamConnection::give_up_write(Channel& channel) {
@@ -251,6 +263,9 @@ void StreamConnection::attach(const ClientMessage& message) {
   AttachOptions options;
   options.want_write = (message.write || message.force) && may_write;
   options.force = message.force;
+  options.may_write = may_write.has_value();
+  options.returns_as = message.session;
+  options.tool = message.tool;
   options.replay_lines = message.lines;
   options.from_offset = message.offset;
   auto& channel = channels_[message.channel] = std::make_unique<Channel>(*this, message.channel, message.console);
@@ -261,7 +276,10 @@ void StreamConnection::attach(const ClientMessage& message) {
   attached["console"] = message.console;
   attached["mode"] = channel->session().mode() == SessionMode::Writer ? "writer" : "reader";
   attached["seat"] = channel->session().seat();
+  attached["session"] = channel->session().id();
   attached["writer"] = console->writer();
+  if (const auto since = console->writer_since()) attached["writer_since"] = format_utc(*since);
+  if (const Duration kept = console->seat_kept(); kept > Duration(0)) attached["seat_kept_ms"] = kept.count();
   attached["line"] = line_state_name(state.line);
   attached["detail"] = state.detail;
   attached["kind"] = row->kind;
@@ -274,10 +292,15 @@ void StreamConnection::attach(const ClientMessage& message) {
 
 // Every input gets its answer: from here, or from the console by way of Channel::input_done().
 void StreamConnection::input(Channel& channel, const ClientMessage& message) {
-  const bool is_break = message.type == ClientMessage::Type::Break;
-  const auto refuse = [&](const std::string& why) { channel.input_done(message.sequence, 0, why); };
-  if (is_break) {
-    if (const auto allowed = access_.check(who_, Right::Break, {channel.console()}); !allowed) {
+  using Type = ClientMessage::Type;
+  const bool is_keys = message.type == Type::Input;
+  const auto refuse = [&](const std::string& why) {
+    if (is_keys) channel.session().refused_input(message.seat);
+    channel.input_done(message.sequence, 0, why);
+  };
+  if (!is_keys) {
+    const Right right = message.type == Type::Break ? Right::Break : Right::SysRq;
+    if (const auto allowed = access_.check(who_, right, {channel.console()}); !allowed) {
       return refuse(allowed.error().message);
     }
   } else {
@@ -287,7 +310,8 @@ void StreamConnection::input(Channel& channel, const ClientMessage& message) {
     if (message.deadline_ms < steady_ms(clock_.now())) return refuse("late");
   }
   if (!channel.wait_for(message.sequence, message.keys.size())) return refuse("too much input is under way");
-  if (is_break) return channel.session().send_break(message.seat, message.sequence, message.duration);
+  if (message.type == Type::SysRq) return channel.session().send_sysrq(message.seat, message.sequence, message.key);
+  if (!is_keys) return channel.session().send_break(message.seat, message.sequence, message.duration);
   // In milliseconds until it is known to be small: a clock in nanoseconds cannot hold what a client may claim.
   const std::int64_t deadline_ms = std::min(message.deadline_ms, steady_ms(clock_.now() + limits::input_age_max));
   const SteadyTime deadline{std::chrono::milliseconds(deadline_ms)};

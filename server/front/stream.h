@@ -34,6 +34,7 @@ class StreamConnection {
   void input(Channel& channel, const ClientMessage& message);
   Result<> want_write(Channel& channel, bool force);
   void give_up_write(Channel& channel);
+  Result<> ask(Channel& channel);
   void tick();
   void drained();
   void send(const json::object& message);

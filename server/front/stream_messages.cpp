@@ -2,6 +2,7 @@
 #include "server/front/stream_messages.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "common/limits.h"
 #include "common/text.h"
@@ -9,11 +10,11 @@
 namespace oob {
 namespace {
 
-constexpr std::string_view kClientTypes[] = {"attach", "detach",    "want-write", "give-up-write",
-                                             "ask",    "hand-over", "break",      "replay"};
-constexpr std::string_view kServerTypes[] = {"welcome", "tick",  "attached", "writer", "reader", "gap",
-                                             "lagged",  "up",    "down",     "joined", "left",   "asked",
-                                             "note",    "input", "detached", "error"};
+constexpr std::string_view kClientTypes[] = {"attach",    "detach", "want-write", "give-up-write", "ask",
+                                             "hand-over", "break",  "sysrq",      "message",       "replay"};
+constexpr std::string_view kServerTypes[] = {"welcome", "tick",    "attached", "writer",   "reader", "gap",
+                                             "lagged",  "up",      "down",     "joined",   "left",   "asked",
+                                             "note",    "message", "input",    "detached", "error"};
 constexpr std::uint32_t kChannelMax = 0x7fffffff;
 
 // Reads the fields of one message; the first that does not fit is remembered.
@@ -26,6 +27,21 @@ class Fields {
     if (value && value->is_string()) return std::string(value->get_string());
     wrong(key, "text");
     return {};
+  }
+
+  // Not empty, at most so many bytes.
+  std::string text(std::string_view key, std::size_t bytes_max) {
+    std::string value = text(key);
+    if (value.empty() || value.size() > bytes_max) wrong(key, "text of 1 to " + std::to_string(bytes_max) + " bytes");
+    return value;
+  }
+
+  // Likewise, of letters and digits.
+  std::string word(std::string_view key, std::size_t bytes_max) {
+    std::string value = text(key, bytes_max);
+    const bool plain = std::ranges::all_of(value, [](unsigned char c) { return c < 0x80 && std::isalnum(c); });
+    if (!plain) wrong(key, "letters and digits");
+    return value;
   }
 
   bool flag(std::string_view key) {
@@ -72,6 +88,8 @@ void read_fields(Fields& fields, ClientMessage& message) {
       message.force = fields.flag("force");
       if (fields.has("offset")) message.offset = fields.number("offset", 0, UINT64_MAX);
       message.lines = fields.number("lines", 0, limits::replay_lines_max, 20);
+      message.session = fields.number("session", 0, UINT64_MAX, 0);
+      if (fields.has("tool")) message.tool = fields.word("tool", limits::tool_bytes_max);
       break;
     case Type::WantWrite:
       message.force = fields.flag("force");
@@ -81,6 +99,14 @@ void read_fields(Fields& fields, ClientMessage& message) {
       break;
     case Type::Replay:
       message.lines = fields.number("lines", 0, limits::replay_lines_max, 20);
+      break;
+    case Type::Message:
+      message.text = fields.text("text", limits::message_bytes_max);
+      break;
+    case Type::SysRq:
+      message.seat = fields.number("seat", 0, UINT64_MAX);
+      message.sequence = fields.number("sequence", 1, UINT64_MAX - 1);
+      message.key = (fields.word("key", 1) + '?')[0];
       break;
     case Type::Break:
       message.seat = fields.number("seat", 0, UINT64_MAX);

@@ -14,15 +14,19 @@
 namespace oob {
 
 struct ClientMessage {
-  enum class Type { Attach, Detach, WantWrite, GiveUpWrite, Ask, HandOver, Break, Replay, Input };
+  enum class Type { Attach, Detach, WantWrite, GiveUpWrite, Ask, HandOver, Break, SysRq, Message, Replay, Input };
   Type type = Type::Detach;
   std::uint32_t channel = 0;
-  std::string console;  // Attach
-  std::string user;     // HandOver
+  std::string console;        // Attach
+  std::string user;           // HandOver
+  std::string tool;           // Attach
+  std::string text;           // Message
+  char key = 0;               // SysRq
+  std::uint64_t session = 0;  // Attach: the one that lost its connection; 0: none
   bool write = false, force = false;
   std::size_t lines = 20;
   std::optional<std::uint64_t> offset;
-  std::uint64_t seat = 0, sequence = 0;  // Break, Input
+  std::uint64_t seat = 0, sequence = 0;  // Break, SysRq, Input
   Duration duration{0};                  // Break; 0: as long as is usual for the line
   std::int64_t deadline_ms = 0;          // Input: in the server's steady clock
   ByteView keys;                         // Input: a view into what was parsed
@@ -53,6 +57,7 @@ enum class ServerType {
   Left,
   Asked,
   Note,
+  Message,
   Input,
   Detached,
   Error

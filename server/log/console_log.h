@@ -105,6 +105,7 @@ class LogFolder {
   ~LogFolder();                                 // writes what is pending
   void flush(std::function<void()> done = {});  // write all that is pending now
   void reopen();                                // USR2: files were moved away
+  void come_round(std::function<void()> done);  // `done` when the worker has done all that it was given before
   const std::string& path() const;
   std::size_t pending_bytes() const;
 

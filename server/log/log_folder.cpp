@@ -33,6 +33,10 @@ void LogFolder::flush(std::function<void()> done) {
   state_->worker.run([] {}, std::move(done));
 }
 
+void LogFolder::come_round(std::function<void()> done) {
+  state_->worker.run([] {}, std::move(done));
+}
+
 void LogFolder::reopen() {
   state_->submit_dirty(true);
   for (ConsoleLog::State* log : state_->logs) {

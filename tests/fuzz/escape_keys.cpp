@@ -5,7 +5,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace oob;
   if (size < 2) return 0;
-  EscapeKeys escape({std::byte(data[0]), std::byte(data[1])});
+  EscapeKeys escape({std::byte(data[0]), std::byte(data[1]), EscapeStyle(size % 3)});
   Bytes passed;
   std::size_t commands = 0, at = 0;
   for (std::size_t i = 2; i < size; ++i) {
@@ -20,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     while (at < size - 2 && std::byte(data[2 + at]) != key) ++at;
     if (at++ >= size - 2) __builtin_trap();
   }
-  if (passed.size() + commands * 3 > size - 2) __builtin_trap();
+  const std::size_t command_keys = size % 3 == 0 ? 3 : 2;
+  if (passed.size() + commands * command_keys > size - 2) __builtin_trap();
   (void)parse_escape(as_text(ByteView(reinterpret_cast<const std::byte*>(data), size)));
   return 0;
 }

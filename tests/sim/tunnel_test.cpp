@@ -277,6 +277,19 @@ TEST(TunnelSim, a_silent_peer_is_found_dead_and_a_quiet_one_is_not) {
   EXPECT_LE(seconds, 26);
 }
 
+TEST(TunnelSim, a_ping_measures_the_round_trip) {
+  WITH_SEED(random);
+  Tunnel tunnel(random);
+  tunnel.settle();
+  EXPECT_FALSE(tunnel.server.round_trip());
+  tunnel.server.ping();
+  tunnel.fill(tunnel.server, tunnel.to_agent, 1 << 20);
+  tunnel.clock.advance(Duration(30));
+  tunnel.settle();
+  ASSERT_TRUE(tunnel.server.round_trip());
+  EXPECT_EQ(*tunnel.server.round_trip(), std::chrono::milliseconds(30));
+}
+
 TEST(TunnelSim, random_bytes_end_the_connection_and_nothing_else) {
   WITH_SEED(random);
   for (int round = 0; round < 200; ++round) {

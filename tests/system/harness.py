@@ -203,7 +203,7 @@ class Site:
             server = f"unix:{self.folder}/a" if name == "local" else f"127.0.0.1:{self.port}"
         path = f"{self.folder}/agents/{name}.toml"
         with open(path, "w") as file:
-            file.write(f'name = "{name}"\nserver = "{server}"\nstate = "{self.folder}/agents/{name}"\n'
+            file.write(f'name = "{name}"\nserver = {json.dumps(server)}\nstate = "{self.folder}/agents/{name}"\n'
                        f'rings = "{self.folder}/agents/{name}/rings"\n[allow]\n'
                        f'programs = [{{ program = "/bin/bash", users = ["{SHELL_USER}"] }}, '
                        f'{{ program = "/bin/cat", users = ["{SHELL_USER}"] }}]\n'

@@ -1,5 +1,5 @@
-"""A TCP relay in front of one of oobd's ports that can be cut, or go silent without closing (half-open), and resume;
-and that can hold every byte back for a while, as a long way would."""
+"""A relay in front of one of oobd's ports, or of its UNIX socket, that can be cut, or go silent without closing
+(half-open), and resume; and that can hold every byte back for a while, as a long way would."""
 import collections
 import select
 import socket
@@ -11,8 +11,7 @@ class TcpProxy:
     def __init__(self, target, delay_s=0):
         self.target, self.delay_s = target, delay_s
         self.later = collections.deque()  # (when, source, pair, bytes) on their way
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
+        self._listen()
         self.lock = threading.Lock()
         self.pairs = []            # live (agent's side, server's side)
         self.forwarding = True     # False: half-open, bytes stay where they are
@@ -23,6 +22,13 @@ class TcpProxy:
         self.wake_r, self.wake_w = socket.socketpair()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
+
+    def _listen(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+
+    def _dial(self):
+        return socket.create_connection(self.target, 5)
 
     def _poke(self):
         self.wake_w.send(b"x")
@@ -70,12 +76,13 @@ class TcpProxy:
             end.close()
             return
         try:
-            other = socket.create_connection(self.target, 5)
+            other = self._dial()
         except OSError:
             end.close()
             return
         for one in (end, other):
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if one.family != socket.AF_UNIX:
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self.lock:
             self.pairs.append((end, other))
             self.relayed += 1
@@ -136,3 +143,21 @@ class TcpProxy:
         self.listener.close()
         for pair in self.pairs:
             self._close(pair)
+
+
+class UnixProxy(TcpProxy):
+    """The same between two UNIX sockets."""
+
+    def __init__(self, target, path):
+        self.path = path
+        super().__init__(target)
+
+    def _listen(self):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(64)
+
+    def _dial(self):
+        other = socket.socket(socket.AF_UNIX)
+        other.connect(self.target)
+        return other

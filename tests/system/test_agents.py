@@ -196,3 +196,25 @@ def test_an_assignment_that_cannot_be_sent_is_refused_by_the_checker():
         done = site.oob("inventory", "apply", check=False)
         assert done.returncode == 2 and "more than one agent can be sent" in done.stdout + done.stderr, done
         assert site.console("e")["state"] == "up"
+
+
+def test_agents_are_told_about_with_how_it_goes_there_and_why_they_were_lost():
+    with Site("[agent.rack1]\n" + numbered_lines(["n"], "rack1", 100, 0), agents=["rack1"]) as site:
+        def row(name="rack1"):
+            return next(row for row in site.rest("GET", "/v1/agents")["agents"] if row["name"] == name)
+        eventually(lambda: {"uptime_s", "round_trip_ms", "clock_ahead_ms", "ring", "spool"} <= row().keys(), 10, "figures")
+        assert abs(row()["clock_ahead_ms"]) < 1000 and "last_loss" not in row(), row()
+        listed = site.oob("agent", "ls", "rack1").stdout
+        assert "rack1" in listed and "local" not in listed, listed
+        said = site.oob("agent", "info", "rack1").stdout
+        assert "uptime:" in said and "clock:           as ours" in said and "until 20" in said, said
+        wrong = site.oob("agent", "ls", "rackk", check=False)
+        assert wrong.returncode == 4 and 'did you mean "rack1"' in wrong.stderr, wrong
+        wrong = site.oob("agent", "foo", check=False)
+        assert wrong.returncode == 2 and "foo" in wrong.stderr and "enroll, info, ls, revoke" in wrong.stderr, wrong
+        site.agents["rack1"].kill()
+        eventually(lambda: row()["state"] == "away", 10, "its absence")
+        assert "closed the connection" in site.oob("agent", "info", "rack1").stdout
+        site.start_agent("rack1")
+        eventually(lambda: row()["state"] == "connected" and "closed" in row()["last_loss"]["reason"], 10, "the loss")
+        assert "last lost:" in site.oob("agent", "info", "rack1").stdout

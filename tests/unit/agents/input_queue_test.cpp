@@ -47,6 +47,21 @@ TEST_F(Input, late_on_arrival_is_refused) {
   EXPECT_EQ(fates.at(0).refused, "late");
 }
 
+TEST_F(Input, after_a_refusal_is_refused_so_that_no_command_lacks_its_middle) {
+  add(1, 1, "rm "), add(1, 2, "-i ", -1), add(1, 3, "x\r"), add(2, 1, "ls\r");
+  EXPECT_EQ(typed, "rm ls\r");
+  EXPECT_EQ(fates.at(2).refused, "typed after keys that were refused");
+}
+
+TEST_F(Input, that_waits_behind_a_late_batch_is_refused_with_it) {
+  takes = 1;
+  add(1, 1, "ab", 1000), add(1, 2, "cd", 2000), add(2, 1, "ef", 2000);
+  clock.advance(Duration(1500));
+  takes = 100;
+  queue.pump(clock.now());
+  EXPECT_EQ(typed, "aef");
+}
+
 TEST_F(Input, that_waits_past_its_deadline_is_never_typed) {
   takes = 2;
   add(1, 1, "abcd"), add(1, 2, "ef");
@@ -99,7 +114,7 @@ TEST_F(Input, beyond_the_limit_is_refused_and_the_limit_holds_again_after) {
   EXPECT_EQ(fates[0].sequence, fit + 1);
   queue.refuse_all("down");
   EXPECT_EQ(fates.size(), fit + 1);
-  add(1, fit + 2, batch);
+  add(2, 1, batch);
   EXPECT_EQ(fates.size(), fit + 1);  // it waits
 }
 

@@ -117,15 +117,118 @@ TEST_F(Stores, a_restarted_agent_finds_ring_and_spool_and_says_what_nobody_knows
   EXPECT_EQ(expected, store->end());
 }
 
-TEST_F(Stores, a_spool_of_an_incarnation_that_is_gone_is_removed) {
+// Reads on over incarnations, as a console's stream does; the numbers of the lines that were read.
+std::vector<std::uint64_t> lines_from(LineStore& store, LineStore::Cursor at) {
+  std::string text;
+  while (true) {
+    const auto record = store.read(at);
+    if (record) {
+      if (record->kind == RingRecord::Kind::Data) text += as_text(record->payload);
+      store.advance(at, record->payload.size());
+    } else if (const auto next = store.next_incarnation(at)) {
+      at = *next;
+    } else {
+      break;
+    }
+  }
+  std::vector<std::uint64_t> numbers;
+  for (std::size_t i = 0; i + 100 <= text.size(); i += 100)
+    numbers.push_back(std::stoull(text.substr(i + text.substr(i).find_first_not_of('.'))));
+  return numbers;
+}
+
+TEST_F(Stores, a_reboot_takes_the_ring_and_what_spilled_is_read_first) {
   store->set_server_away(true);
   say_lines(25'000);
+  const std::uint64_t old = store->incarnation();
   store.reset();
   fs::remove_all(folder / "rings");
   store = opened();
   EXPECT_FALSE(store->found());
-  EXPECT_EQ(store->spool_bytes(), 0u);
-  EXPECT_EQ(store->end(), 0u);
+  EXPECT_NE(store->incarnation(), old);
+  EXPECT_FALSE(store->drained());
+  const std::uint64_t kept = store->spool_bytes();
+  EXPECT_GT(kept, 1'000'000u);
+  said = 90'000;
+  say_lines(3);
+  const auto at = store->resume(old, 500);
+  EXPECT_EQ(at.incarnation, old);
+  EXPECT_EQ(at.offset, 500u);
+  const auto numbers = lines_from(*store, at);
+  ASSERT_GT(numbers.size(), 10'000u);
+  for (std::size_t i = 0; i + 3 < numbers.size(); ++i) ASSERT_EQ(numbers[i], i + 5);
+  EXPECT_EQ(numbers.back(), 90'002u);
+  EXPECT_EQ(lines_from(*store, store->resume(7, 0)).size(), numbers.size() + 5) << "one that knows neither";
+  EXPECT_EQ(lines_from(*store, store->resume(old, 24'999'00)).size(), 3u) << "one that has more than the disk got";
+  EXPECT_EQ(lines_from(*store, store->resume(store->incarnation(), 100)).size(), 2u);
+  store->release(old, 300);
+  EXPECT_EQ(store->spool_bytes(), kept);
+  store->release(store->incarnation(), 0);
+  EXPECT_EQ(store->spool_bytes(), 0u) << "logged from the new one: all of the old one is logged";
+  EXPECT_TRUE(fs::is_empty(folder / "spool"));
+}
+
+TEST_F(Stores, what_was_saved_before_a_reboot_is_all_there_and_is_forgotten_once_logged) {
+  say_lines(50);
+  store->append_event(RingRecord::Kind::Down, "the agent was stopped", 1);
+  store->save();
+  const std::uint64_t old = store->incarnation();
+  store.reset();
+  fs::remove_all(folder / "rings");
+  store = opened();
+  EXPECT_EQ(lines_from(*store, store->resume(0, 0)).size(), 50u);
+  store->release(old, 5000, 50);
+  EXPECT_FALSE(store->drained()) << "the event is not acknowledged";
+  store->release(old, 5000, 51);
+  EXPECT_TRUE(store->drained());
+}
+
+TEST_F(Stores, what_was_saved_is_not_told_twice_if_the_machine_stayed_up) {
+  say_lines(50);
+  store->save();
+  store.reset();
+  store = opened();
+  EXPECT_TRUE(store->found());
+  say_lines(10);
+  EXPECT_EQ(lines_from(*store, store->resume(store->incarnation(), 0)).size(), 60u);
+  store->save();
+  EXPECT_EQ(lines_from(*store, store->cursor_at(0)).size(), 60u);
+  store->release(store->incarnation(), store->end(), 100);
+  EXPECT_TRUE(fs::is_empty(folder / "spool"));
+}
+
+TEST_F(Stores, a_line_that_said_nothing_leaves_no_file_behind) {
+  store->append_event(RingRecord::Kind::Down, "the agent was stopped", 1);
+  store->save();
+  EXPECT_TRUE(fs::is_empty(folder / "spool"));
+}
+
+TEST_F(Stores, several_reboots_are_read_in_their_order_and_bounded) {
+  for (int reboot = 0; reboot < 6; ++reboot) {
+    said = std::uint64_t(reboot) * 100;
+    say_lines(10);
+    store->save();
+    store.reset();
+    fs::remove_all(folder / "rings");
+    store = opened();
+  }
+  std::vector<std::uint64_t> wanted;
+  for (std::uint64_t reboot = 6 - limits::spools_earlier_max; reboot < 6; ++reboot)
+    for (std::uint64_t i = 0; i < 10; ++i) wanted.push_back(reboot * 100 + i);
+  EXPECT_EQ(lines_from(*store, store->resume(0, 0)), wanted);
+  store->remove();
+  EXPECT_TRUE(fs::is_empty(folder / "spool"));
+}
+
+TEST_F(Stores, a_spool_of_an_agent_of_before_is_found_under_its_old_name) {
+  say_lines(50);
+  store->save();
+  store.reset();
+  for (const auto& file : fs::directory_iterator(folder / "spool"))
+    fs::rename(file.path(), folder / "spool" / ("web01.spool" + file.path().extension().string()));
+  fs::remove_all(folder / "rings");
+  store = opened();
+  EXPECT_EQ(lines_from(*store, store->resume(0, 0)).size(), 50u);
 }
 
 TEST_F(Stores, a_disk_that_cannot_be_written_loses_only_what_overflows) {

@@ -70,6 +70,19 @@ TEST(AgentConfig, has_defaults_and_resolves_paths_beside_itself) {
   EXPECT_EQ(Loaded("server = \"[::1]:4100\"").config.name, "");
 }
 
+TEST(AgentConfig, names_one_server_or_several) {
+  using Servers = std::vector<std::string>;
+  EXPECT_EQ(Loaded("server = \"a:7420\"").config.servers, Servers{"a:7420"});
+  const Loaded two("server = [\"a.example:7420\", \"[::1]:7421\"]");
+  EXPECT_FALSE(two.diagnostics.failed());
+  EXPECT_EQ(two.config.servers, (Servers{"a.example:7420", "[::1]:7421"}));
+  EXPECT_EQ(two.config.name, "");
+  for (const char* bad : {"[]", "[\"a:1\", 7]", "7", "[\"nowhere\"]", "[\"unix:/a\", \"b:1\"]", "\"\"",
+                          "[\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\",\"a:1\"]"}) {
+    EXPECT_TRUE(Loaded(std::string("server = ") + bad).diagnostics.failed()) << bad;
+  }
+}
+
 TEST(Policy, without_a_word_nothing_but_test_lines_is_served) {
   const Loaded none(kServer);
   EXPECT_TRUE(none.permits(kTest));

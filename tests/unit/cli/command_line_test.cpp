@@ -41,13 +41,18 @@ TEST(CommandLine, a_plain_name_takes_attachs_options) {
   for (const char* flag : {"-r", "-s", "-m"}) EXPECT_TRUE(parsed({"attach", flag, "x"}).has("--read-only")) << flag;
 }
 
+TEST(CommandLine, a_verb_that_wants_a_second_word_names_those_there_are) {
+  EXPECT_EQ(refused({"inventory"}).text,
+            "oob: `oob inventory` wants one more word: check, plan, apply\n`oob help inventory` tells what they do\n");
+}
+
 TEST(CommandLine, looking_on_and_taking_over_exclude_each_other) {
   EXPECT_EQ(refused({"attach", "-r", "-f", "web01"}).status, Exit::Usage);
 }
 
 TEST(CommandLine, the_escape_can_be_chosen) {
   EXPECT_EQ(parsed({"web01", "-e", "^]q"}).text("--escape"), "^]q");
-  EXPECT_EQ(parsed({"web01"}).text("--escape"), "^Ec");
+  EXPECT_EQ(parsed({"web01", "--escape-style", "ssh"}).text("--escape-style"), "ssh");
 }
 
 TEST(CommandLine, several_names_are_taken_and_all_is_the_default) {
@@ -79,6 +84,21 @@ TEST(CommandLine, log_shows_a_hundred_lines_unless_told) {
   EXPECT_EQ(parsed({"log", "web01"}).number("--lines"), 100u);
   EXPECT_EQ(parsed({"log", "web01", "-n", "3"}).number("--lines"), 3u);
   EXPECT_EQ(refused({"log", "web01", "-n", "-3"}).status, Exit::Usage);
+}
+
+TEST(CommandLine, repeated_options_are_kept_in_the_order_they_came) {
+  const CommandLine line =
+      parsed({"run", "web[01-16]", "--send", "a", "--expect", "b", "--send", "c", "-f", "--expect", "d"});
+  const std::vector<std::pair<std::string, std::string>> wanted{
+      {"--send", "a"}, {"--expect", "b"}, {"--send", "c"}, {"--expect", "d"}};
+  EXPECT_EQ(line.in_order, wanted);
+}
+
+TEST(CommandLine, each_argument_takes_one_word_unless_it_takes_many) {
+  const CommandLine line = parsed({"msg", "web01", "some words"});
+  EXPECT_EQ(line.text("NAMES"), "web01");
+  EXPECT_EQ(line.text("TEXT"), "some words");
+  EXPECT_EQ(parsed({"kick", "web01", "--all"}).text("USER"), "");
 }
 
 TEST(CommandLine, two_word_commands_are_understood) {

@@ -31,10 +31,15 @@ TEST(EscapeKeys, ordinary_keys_pass_unchanged) {
 
 TEST(EscapeKeys, each_letter_after_the_escape_is_its_command_and_reaches_no_console) {
   const std::pair<std::string, Command> cases[] = {
-      {".", Command::Leave}, {"?", Command::Help},       {"a", Command::Write},   {"f", Command::Force},
-      {"s", Command::Spy},   {"w", Command::Who},        {"r", Command::Replay},  {"A", Command::Ask},
-      {"i", Command::Info},  {"l0", Command::Break},     {"o", Command::Reopen},  {"d", Command::Down},
-      {";", Command::Move},  {"\r", Command::Cancelled}, {"Z", Command::Unknown}, {"l7", Command::Unknown}};
+      {".", Command::Leave},         {"?", Command::Help},        {"a", Command::Write},
+      {"f", Command::Force},         {"s", Command::Spy},         {"w", Command::Who},
+      {"r", Command::Replay},        {"A", Command::Ask},         {"i", Command::Info},
+      {"l0", Command::Break},        {"o", Command::Reopen},      {"d", Command::Down},
+      {";", Command::Move},          {"\r", Command::Cancelled},  {"Z", Command::Unknown},
+      {"l7", Command::Break},        {"R", Command::ReplayLines}, {"p", Command::Playback},
+      {"P", Command::PlaybackLines}, {"\x12", Command::LastLine}, {"l?", Command::ListBreaks},
+      {"lx", Command::Unknown},      {"b", Command::Message},     {"z", Command::Suspend},
+      {"|", Command::LocalCommand},  {"!", Command::Tasks}};
   for (const auto& [keys, expected] : cases)
     EXPECT_EQ(typed("x\x05"
                     "c" +
@@ -86,6 +91,56 @@ TEST(EscapeKeys, a_begun_command_outlives_a_wait) {
   escape.next(std::byte{5}), escape.next(std::byte{'c'});
   EXPECT_TRUE(escape.take_held().empty());
   EXPECT_EQ(escape.next(std::byte{'.'}).command, Command::Leave);
+}
+
+TEST(EscapeKeys, another_escape_can_be_chosen_at_any_time) {
+  EXPECT_EQ(typed("\x05"
+                  "ce^x"
+                  "\x05"
+                  "c.^x."),
+            command(Command::ChangeEscape) +
+                "\x05"
+                "c." +
+                command(Command::Leave));
+}
+
+TEST(EscapeKeys, conmans_style_is_one_key_and_conmans_letters) {
+  const EscapeSequence conman = usual_escape(EscapeStyle::ConMan);
+  const std::pair<std::string, Command> cases[] = {
+      {"&.", Command::Leave},  {"&?", Command::Help}, {"&B", Command::Break},
+      {"&F", Command::Force},  {"&I", Command::Info}, {"&J", Command::Write},
+      {"&L", Command::Replay}, {"&M", Command::Spy},  {"&Z", Command::Suspend}};
+  for (const auto& [keys, expected] : cases) EXPECT_EQ(typed("x" + keys + "y", conman), "x" + command(expected) + "y");
+  EXPECT_EQ(typed("a && b", conman), "a & b");
+  EXPECT_EQ(typed("sleep 9 &\r", conman), "sleep 9 &\r") << "what means nothing is the console's";
+}
+
+TEST(EscapeKeys, an_escape_of_one_key_is_waited_for_and_can_be_taken_out) {
+  EscapeKeys conman(usual_escape(EscapeStyle::ConMan));
+  conman.next(std::byte{'&'});
+  EXPECT_FALSE(conman.holds_key());
+  EXPECT_EQ(as_text(conman.take_held()), "&");
+  EXPECT_EQ(as_text(conman.next(std::byte{'.'}).keys), ".");
+}
+
+TEST(EscapeKeys, sshs_style_acts_at_the_beginning_of_a_line_only) {
+  const EscapeSequence ssh = usual_escape(EscapeStyle::Ssh);
+  EXPECT_EQ(typed("~.", ssh), command(Command::Leave));
+  EXPECT_EQ(typed("ls ~.", ssh), "ls ~.");
+  EXPECT_EQ(typed("ls\r~.", ssh), "ls\r" + command(Command::Leave));
+  EXPECT_EQ(typed("\r~B~?", ssh), "\r" + command(Command::Break) + command(Command::Help));
+  EXPECT_EQ(typed("\r~~.", ssh), "\r~.");
+  EXPECT_EQ(typed("\r~/bin/x\r~.", ssh), "\r~/bin/x\r" + command(Command::Leave));
+}
+
+TEST(EscapeNotation, each_style_says_how_its_commands_are_typed) {
+  EXPECT_EQ(keys_for({}, Command::Force), "^Ecf");
+  EXPECT_EQ(keys_for({}, Command::LastLine), "^Ec^R");
+  EXPECT_EQ(keys_for(usual_escape(EscapeStyle::ConMan), Command::Force), "&F");
+  EXPECT_EQ(keys_for(usual_escape(EscapeStyle::Ssh), Command::Force), "");
+  EXPECT_EQ(parse_escape("^]", EscapeStyle::ConMan)->first, std::byte{0x1D});
+  EXPECT_FALSE(parse_escape("^Ec", EscapeStyle::Ssh));
+  EXPECT_EQ(escape_text(*parse_escape("%", EscapeStyle::Ssh)), "%");
 }
 
 TEST(EscapeNotation, is_read_and_written_the_same) {

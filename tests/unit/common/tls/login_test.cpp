@@ -44,9 +44,12 @@ TEST(Login, a_server_of_another_ca_is_refused_and_can_log_why) {
 
 TEST(Login, an_expired_certificate_is_refused_and_said_so_on_both_sides) {
   const auto expired = realm().enrol("rack1", wall_now() - limits::certificate_life - std::chrono::hours(1));
-  expect_refused(realm().agent_context(expired), realm().server_context(),
-                 "peer refused our certificate: it has expired",
-                 "peer's certificate has expired (if not, this machine's clock is wrong)");
+  expect_refused(
+      realm().agent_context(expired), realm().server_context(),
+      "the server refused our certificate: it has expired; run `oob agent enroll NAME` there, then "
+      "`oob-agent join` here with that token",
+      "the certificate of agent rack1 has expired; run `oob agent enroll rack1`, then `oob-agent join` there "
+      "with that token (or is this machine's clock wrong?)");
 }
 
 TEST(Login, a_client_that_asks_for_none_of_our_protocols_is_refused) {

@@ -128,6 +128,7 @@ TEST(Messages, golden_bytes_hold) {
   hello.set_protocol_min(1), hello.set_protocol_max(1), hello.set_version("0.1.0"), hello.set_name("rack1");
   hello.add_line_kinds("exec"), hello.set_revision(7), hello.set_steady_ms(1000), hello.set_wall_ms(1763690079123);
   put("hello", from);
+  hello.add_line_keys("exec user"), put("hello-2", from);  // what protocol 2 added
   from.mutable_tick()->set_steady_ms(1500), put("tick", from);
   auto& state = *from.mutable_line();
   state.set_id(3), state.set_up(true), state.set_detail("/bin/sh"), state.set_since_wall_ms(1763690079123);
@@ -137,6 +138,11 @@ TEST(Messages, golden_bytes_hold) {
   auto& fact = *facts.add_facts();
   fact.set_key("settings"), fact.set_value("9600 8N1"), put("line-facts", from);
   from.mutable_taken()->set_revision(7), put("assignment-taken", from);
+  auto& status = *from.mutable_status();
+  status.set_wall_ms(1763690079123), status.set_uptime_ms(60'000), status.set_ring_bytes(4096);
+  status.set_spool_bytes(8192), status.set_ring_worst_percent(5), status.set_spool_worst_percent(7);
+  put("status", from);
+  from.mutable_certificate_request()->set_request("r"), put("certificate-request", from);
   wire::ToAgent to;
   to.mutable_welcome()->set_protocol(1), to.mutable_welcome()->set_version("0.1.0"), put("welcome", to);
   auto& line = *to.mutable_assignment()->add_lines();
@@ -146,6 +152,8 @@ TEST(Messages, golden_bytes_hold) {
   ack.set_id(3), ack.set_incarnation(0x0123456789abcdef), ack.set_offset(300), ack.set_event(17);
   put("acks", to);
   to.mutable_order()->set_id(3), to.mutable_order()->set_kind(wire::LineOrder::RETRY), put("order", to);
+  to.mutable_renew(), put("renew", to);
+  to.mutable_renewed()->set_error("e"), to.mutable_renewed()->set_certificate("c"), put("renewed", to);
   wire::ToLine to_line;
   to_line.mutable_open()->set_incarnation(0x0123456789abcdef), to_line.mutable_open()->set_offset(300);
   put("open", to_line);

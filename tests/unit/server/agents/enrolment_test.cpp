@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "agents/identity.h"
 #include "agents/join.h"
 #include "common/crypto/token.h"
 #include "common/limits.h"
@@ -37,7 +38,7 @@ class EnrolmentTest : public testing::Test {
     database_ = Database::open(folder_ + "/db").value();
     agents_ = std::make_unique<AgentStore>(*database_);
     tokens_ = std::make_unique<TokenStore>(*database_);
-    enrolment_ = std::make_unique<Enrolment>(*authority_, *agents_, *tokens_, clock_);
+    enrolment_ = std::make_unique<Enrolment>(*database_, *authority_, *agents_, *tokens_, clock_);
   }
   ~EnrolmentTest() override { fs::remove_all(folder_); }
   Result<std::unique_ptr<Authority>> open_authority() { return Authority::open(folder_ + "/ca", clock_); }
@@ -109,7 +110,7 @@ TEST_F(EnrolmentTest, the_servers_certificate_is_renewed_when_it_nears_its_end_o
   const std::string before = slurp(folder_ + "/ca/server.pem");
   ASSERT_TRUE(open_authority());
   EXPECT_EQ(slurp(folder_ + "/ca/server.pem"), before);
-  clock_.advance(limits::certificate_life - limits::certificate_warn_before + std::chrono::hours(1));
+  clock_.advance(limits::certificate_life * 2 / 3 + std::chrono::hours(1));
   ASSERT_TRUE(open_authority());
   const std::string renewed = slurp(folder_ + "/ca/server.pem");
   EXPECT_NE(renewed, before);
@@ -175,6 +176,94 @@ TEST_F(EnrolmentTest, the_database_holds_no_token) {
   EXPECT_NE(all.find(token_hash(t.secret)), std::string::npos);
   EXPECT_EQ(all.find(t.secret.reveal()), std::string::npos);
   EXPECT_EQ(all.find(text.reveal()), std::string::npos);
+}
+
+TEST_F(EnrolmentTest, a_malformed_request_uses_up_no_token) {
+  const Token t = token("rack1");
+  for (const Bytes& bad : {Bytes(), Bytes(40, std::byte{0x30}), make_key_and_request("rack2")->request_der}) {
+    EXPECT_EQ(enrolment_->enrol({"rack1", t.secret, bad}).error().code, ErrorCode::Usage);
+  }
+  EXPECT_TRUE(enrol(t));
+}
+
+TEST_F(EnrolmentTest, revoking_cancels_the_tokens_of_that_name_that_were_not_used) {
+  ASSERT_TRUE(enrol(token("rack1")));
+  const Token left = token("rack1"), others = token("rack2");
+  ASSERT_TRUE(enrolment_->revoke("rack1"));
+  EXPECT_NE(enrol(left).error().message.find("cancelled"), std::string::npos);
+  ASSERT_TRUE(enrolment_->revoke("rack2")) << "it never enrolled, but its token goes";
+  EXPECT_NE(enrol(others).error().message.find("cancelled"), std::string::npos);
+  EXPECT_EQ(enrolment_->revoke("rack3").error().code, ErrorCode::NotFound);
+}
+
+// --- renewal --------------------------------------------------------------------------------------------------------
+
+TEST_F(EnrolmentTest, a_renewed_certificate_is_the_next_one_until_it_is_used) {
+  ASSERT_TRUE(enrol(token("rack1")));
+  const auto before = agents_->find("rack1").value().value();
+  clock_.advance(limits::certificate_life * 2 / 3);
+  const auto der =
+      enrolment_->renew("rack1", before.certificate_fingerprint, make_key_and_request("rack1")->request_der);
+  ASSERT_TRUE(der) << der.error().message;
+  const auto facts = certificate_facts(*certificate_pem(*der)).value();
+  auto record = agents_->find("rack1").value().value();
+  EXPECT_EQ(record.certificate_fingerprint, before.certificate_fingerprint);
+  EXPECT_EQ(record.next_certificate_fingerprint, facts.fingerprint);
+  EXPECT_GT(facts.not_after_wall_ms, before.not_after_wall_ms);
+  // Lost on its way: asking again replaces it, and the lost one is worth nothing.
+  const auto again =
+      enrolment_->renew("rack1", before.certificate_fingerprint, make_key_and_request("rack1")->request_der);
+  ASSERT_TRUE(again);
+  ASSERT_TRUE(agents_->use_next("rack1", facts.fingerprint));
+  EXPECT_EQ(agents_->find("rack1").value()->certificate_fingerprint, before.certificate_fingerprint);
+  const auto second = certificate_facts(*certificate_pem(*again)).value();
+  ASSERT_TRUE(agents_->use_next("rack1", second.fingerprint));
+  record = agents_->find("rack1").value().value();
+  EXPECT_EQ(record.certificate_fingerprint, second.fingerprint);
+  EXPECT_EQ(record.issued_wall_ms, wall_ms(clock_.wall()));
+  EXPECT_EQ(record.enrolled_wall_ms, before.enrolled_wall_ms);
+  EXPECT_EQ(enrolment_->renew("rack1", before.certificate_fingerprint, make_key_and_request("rack1")->request_der)
+                .error()
+                .code,
+            ErrorCode::Denied)
+      << "the old certificate renews nothing any more";
+}
+
+TEST_F(EnrolmentTest, who_was_revoked_or_asks_with_a_bad_request_or_the_same_key_is_not_renewed) {
+  const Token t = token("rack1");
+  const auto made = make_key_and_request("rack1").value();
+  ASSERT_TRUE(enrolment_->enrol({"rack1", t.secret, made.request_der}));
+  const std::string key = agents_->find("rack1").value()->certificate_fingerprint;
+  EXPECT_EQ(enrolment_->renew("rack1", key, made.request_der).error().code, ErrorCode::Usage);
+  EXPECT_EQ(enrolment_->renew("rack1", key, Bytes(9)).error().code, ErrorCode::Usage);
+  EXPECT_EQ(enrolment_->renew("rack1", key, make_key_and_request("rack2")->request_der).error().code, ErrorCode::Usage);
+  ASSERT_TRUE(enrolment_->revoke("rack1"));
+  const auto refused = enrolment_->renew("rack1", key, make_key_and_request("rack1")->request_der);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::Denied);
+  EXPECT_EQ(agents_->find("rack1").value()->next_certificate_fingerprint, "");
+}
+
+TEST_F(EnrolmentTest, a_running_server_renews_its_own_certificate_at_two_thirds_of_its_life) {
+  const std::string before = slurp(folder_ + "/ca/server.pem");
+  clock_.advance(limits::certificate_life * 2 / 3 - std::chrono::hours(1));
+  EXPECT_EQ(authority_->renew_server(clock_.wall()).value(), nullptr);
+  EXPECT_EQ(slurp(folder_ + "/ca/server.pem"), before);
+  clock_.advance(std::chrono::hours(2));
+  EXPECT_NE(authority_->renew_server(clock_.wall()).value(), nullptr);
+  const std::string renewed = slurp(folder_ + "/ca/server.pem");
+  EXPECT_NE(renewed, before);
+  EXPECT_EQ(authority_->renew_server(clock_.wall()).value(), nullptr);
+  ASSERT_TRUE(open_authority());
+  EXPECT_EQ(slurp(folder_ + "/ca/server.pem"), renewed) << "and a restart finds it good";
+}
+
+TEST(Renewal, is_due_at_two_thirds_of_the_shorter_of_both_lives) {
+  using std::chrono::hours;
+  const auto at = [](int days) { return std::int64_t(days) * 24 * 3600 * 1000; };
+  EXPECT_EQ(renewal_due(at(100), at(190), hours(24 * 90)), WallTime(Duration(at(160))));
+  EXPECT_EQ(renewal_due(at(100), at(190), hours(24 * 900)), WallTime(Duration(at(160))));
+  EXPECT_EQ(renewal_due(at(100), at(1900), hours(24 * 90)), WallTime(Duration(at(160)))) << "made when lives were long";
 }
 
 // --- the conversation -----------------------------------------------------------------------------------------------

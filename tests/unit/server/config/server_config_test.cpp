@@ -21,6 +21,7 @@ TEST(ServerConfig, an_empty_file_gives_the_defaults) {
   EXPECT_EQ(config.agents_local_user, "");
   EXPECT_EQ(config.log_folder, "/var/lib/oob/log");
   EXPECT_EQ(config.access_group, "oob");
+  EXPECT_EQ(config.certificate_life, std::chrono::hours(24 * 90));
   EXPECT_EQ(config.api_listen, std::vector<std::string>{"127.0.0.1:7443"});
 }
 
@@ -43,7 +44,7 @@ TEST(ServerConfig, what_is_written_counts_and_paths_are_relative_to_the_file) {
   Diagnostics to;
   const auto config = read(
       "state = 'state'\ninventory = '/srv/inventory'\nsocket = 'run/o.sock'\nlog-level = 'debug'\n"
-      "[agents]\nlisten = ''\nlocal-user = 'oob-agent'\n[access]\ngroup = 'ops'\n",
+      "[agents]\nlisten = ''\nlocal-user = 'oob-agent'\ncertificate-days = 7\n[access]\ngroup = 'ops'\n",
       to);
   EXPECT_EQ(to.text(), "");
   EXPECT_EQ(config.state, "/etc/oob/state");
@@ -54,6 +55,7 @@ TEST(ServerConfig, what_is_written_counts_and_paths_are_relative_to_the_file) {
   EXPECT_EQ(config.log_level, LogLevel::Debug);
   EXPECT_EQ(config.agents_listen, "");
   EXPECT_EQ(config.agents_local_user, "oob-agent");
+  EXPECT_EQ(config.certificate_life, std::chrono::hours(24 * 7));
   EXPECT_EQ(config.access_group, "ops");
 }
 

@@ -124,7 +124,7 @@ TEST_F(ConsoleTest, taking_over_tells_both_and_keys_of_before_are_astray) {
   const auto first = console->attach(alice, {.want_write = true}, a);
   const std::uint64_t seat = first->seat();
   const auto second = console->attach(bob, {.want_write = true, .force = true}, b);
-  EXPECT_EQ(port.flushed_but, second->id());
+  EXPECT_EQ(port.flushed_but, second->seat());
   first->input(seat, 1, soon(), as_bytes("rm -rf /\r"));
   until([&] { return a.fates.contains(1) && a.has(SessionEvent::Kind::Reader) && b.has(SessionEvent::Kind::Writer); });
   EXPECT_EQ(a.fates[1].second, "this session is read-only");

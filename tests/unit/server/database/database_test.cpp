@@ -14,6 +14,12 @@
 namespace oob {
 namespace {
 
+// As enrolment does it.
+Result<> consume(TokenStore tokens, std::string_view hash, std::string_view agent, std::int64_t now) {
+  const auto good = tokens.check(hash, agent, now);
+  return good ? tokens.use(hash, now) : good;
+}
+
 namespace fs = std::filesystem;
 
 class Folder : public ::testing::Test {
@@ -142,12 +148,12 @@ TEST_F(Tokens, serve_once_for_their_agent_and_in_time) {
   const auto database = open();
   TokenStore tokens(*database);
   ASSERT_TRUE(tokens.put({"hash", "rack1", 1000, 0}));
-  EXPECT_EQ(tokens.consume("hash", "rack2", 1).error().message,
+  EXPECT_EQ(consume(tokens, "hash", "rack2", 1).error().message,
             "wrong token: this server did not make it for this agent");
-  EXPECT_EQ(tokens.consume("other", "rack1", 1).error().code, ErrorCode::Denied);
-  EXPECT_EQ(tokens.consume("hash", "rack1", 1000).error().message, "this token has expired; ask for a new one");
-  EXPECT_TRUE(tokens.consume("hash", "rack1", 999));
-  EXPECT_EQ(tokens.consume("hash", "rack1", 999).error().message, "this token was used already; ask for a new one");
+  EXPECT_EQ(consume(tokens, "other", "rack1", 1).error().code, ErrorCode::Denied);
+  EXPECT_EQ(consume(tokens, "hash", "rack1", 1000).error().message, "this token has expired; ask for a new one");
+  EXPECT_TRUE(consume(tokens, "hash", "rack1", 999));
+  EXPECT_EQ(consume(tokens, "hash", "rack1", 999).error().message, "this token was used already; ask for a new one");
 }
 
 TEST_F(Tokens, that_were_used_stay_used_over_a_restart) {
@@ -155,10 +161,10 @@ TEST_F(Tokens, that_were_used_stay_used_over_a_restart) {
     const auto database = open();
     TokenStore tokens(*database);
     ASSERT_TRUE(tokens.put({"hash", "rack1", 1000, 0}));
-    ASSERT_TRUE(tokens.consume("hash", "rack1", 5));
+    ASSERT_TRUE(consume(tokens, "hash", "rack1", 5));
   }
   const auto database = open();
-  EXPECT_FALSE(TokenStore(*database).consume("hash", "rack1", 6));
+  EXPECT_FALSE(consume(TokenStore(*database), "hash", "rack1", 6));
 }
 
 TEST_F(Tokens, are_forgotten_a_day_after_they_expired) {
@@ -167,9 +173,9 @@ TEST_F(Tokens, are_forgotten_a_day_after_they_expired) {
   TokenStore tokens(*database);
   ASSERT_TRUE(tokens.put({"hash", "rack1", 1000, 0}));
   ASSERT_TRUE(tokens.forget_expired(kDay + 1000));
-  EXPECT_NE(tokens.consume("hash", "rack1", kDay).error().message.find("expired"), std::string::npos);
+  EXPECT_NE(consume(tokens, "hash", "rack1", kDay).error().message.find("expired"), std::string::npos);
   ASSERT_TRUE(tokens.forget_expired(kDay + 1001));
-  EXPECT_NE(tokens.consume("hash", "rack1", kDay).error().message.find("wrong"), std::string::npos);
+  EXPECT_NE(consume(tokens, "hash", "rack1", kDay).error().message.find("wrong"), std::string::npos);
 }
 
 TEST_F(Revisions, keep_their_files_byte_for_byte) {
@@ -238,6 +244,35 @@ TEST_F(State, folder_that_cannot_be_had_is_named) {
   std::ofstream(folder_ + "/file") << "x";
   const auto state = StateFolder::open(folder_ + "/file/state");
   EXPECT_EQ(state.error().message, folder_ + "/file cannot be used: Not a directory");
+}
+
+TEST_F(Tokens, that_were_cancelled_are_told_so_and_others_stay_good) {
+  const auto database = open();
+  TokenStore tokens(*database);
+  ASSERT_TRUE(tokens.put({"one", "rack1", 1000, 0}));
+  ASSERT_TRUE(tokens.put({"two", "rack1", 1000, 0}));
+  ASSERT_TRUE(tokens.put({"three", "rack2", 1000, 0}));
+  ASSERT_TRUE(consume(tokens, "one", "rack1", 5));
+  EXPECT_EQ(tokens.cancel("rack1").value(), 1);
+  EXPECT_NE(consume(tokens, "one", "rack1", 6).error().message.find("used already"), std::string::npos);
+  EXPECT_NE(consume(tokens, "two", "rack1", 6).error().message.find("cancelled"), std::string::npos);
+  EXPECT_TRUE(consume(tokens, "three", "rack2", 6));
+}
+
+TEST_F(Agents, have_their_next_certificate_as_the_present_one_once_it_was_used) {
+  const auto database = open();
+  AgentStore agents(*database);
+  AgentRecord record{"rack1", "k1", "c1", "s1", 100, 10, 0, 10, "k2", "c2", "s2", 200, 90};
+  ASSERT_TRUE(agents.put(record));
+  ASSERT_TRUE(agents.use_next("rack1", "c3"));
+  EXPECT_EQ(agents.find("rack1").value().value(), record);
+  ASSERT_TRUE(agents.use_next("rack1", "c2"));
+  const AgentRecord used{"rack1", "k2", "c2", "s2", 200, 10, 0, 90};
+  EXPECT_EQ(agents.find("rack1").value().value(), used);
+  use_next(record);
+  EXPECT_EQ(record, used);
+  ASSERT_TRUE(agents.use_next("rack1", ""));
+  EXPECT_EQ(agents.find("rack1").value().value(), used);
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ struct TestFolder {
 
 class TestBackend final : public Backend {
  public:
+  std::vector<std::string> group_names() override { return {"web"}; }
   explicit TestBackend(Shard& shard)
       : logs(shard, folder.path + "/log"),
         database(*Database::open(folder.path + "/db")),
@@ -65,7 +66,12 @@ class TestBackend final : public Backend {
     return {};
   }
   void agents(Done<std::vector<AgentRow>> done) override {
-    done(std::vector<AgentRow>{{"rack1", AgentRow::State::Connected, "127.0.0.1", WallTime{}, "0.1.0", WallTime{}, 2}});
+    AgentRow row{.name = "rack1", .state = AgentRow::State::Connected, .detail = "127.0.0.1", .consoles = 2};
+    row.since = row.certificate_until = WallTime{};
+    row.version = "0.1.0";
+    row.last_lost = WallTime{}, row.last_loss = "reset", row.age = "older", row.clock_ahead = row.uptime = Duration(1);
+    row.round_trip = std::chrono::microseconds(1), row.ring = row.spool = AgentRow::Kept{};
+    done(std::vector<AgentRow>{row});
   }
   void enroll(const std::string& agent, const Identity&, Done<EnrolToken> done) override {
     orders.push_back("enroll " + agent);

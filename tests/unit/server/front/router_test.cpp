@@ -127,7 +127,7 @@ TEST_F(Api, consoles_have_the_fields_of_the_schema) {
 }
 
 TEST_F(Api, a_session_row_has_the_fields_of_the_schema) {
-  const SessionRow row{7, "alice", "local", SessionMode::Writer, WallTime{}, WallTime{}};
+  const SessionRow row{7, "alice", "run", "local", SessionMode::Writer, WallTime{}, WallTime{}, WallTime{}};
   EXPECT_EQ(keys_of(session_json("a", row)), schema_keys("Session"));
   EXPECT_EQ(get("/v1/sessions").at("sessions").as_array().size(), 0u);
 }
@@ -155,6 +155,20 @@ TEST_F(Api, numbers_in_a_query_have_to_be_numbers) {
   for (const std::string query : {"lines=x", "from=-1", "max=1x", "max=0", "lines=99999999999999999999"}) {
     EXPECT_EQ(ask(alice, "GET", "/v1/consoles/a/log?" + query).status, 400u) << query;
   }
+}
+
+TEST_F(Api, messages_are_said_on_each_console_and_kicks_need_somebody_there) {
+  const auto post = [&](const std::string& path, const std::string& body) {
+    return ask(alice, "POST", path, body).status;
+  };
+  EXPECT_EQ(post("/v1/messages", R"({"names":"a","text":"hello"})"), 200u);
+  EXPECT_EQ(post("/v1/messages", R"({"names":"zz","text":"hello"})"), 404u);
+  EXPECT_EQ(post("/v1/messages", R"({"names":"a","text":""})"), 400u);
+  EXPECT_EQ(post("/v1/messages", R"({"names":"a","text":")" + std::string(501, 'x') + "\"}"), 400u);
+  EXPECT_EQ(post("/v1/messages", "[]"), 400u);
+  EXPECT_EQ(post("/v1/consoles/a/kick", R"({"user":"bob"})"), 404u);
+  EXPECT_EQ(post("/v1/consoles/a/kick", R"({"all":true})"), 404u);
+  EXPECT_EQ(post("/v1/consoles/a/kick", R"({"all":1})"), 400u);
 }
 
 TEST_F(Api, orders_reach_the_line_and_the_agent) {

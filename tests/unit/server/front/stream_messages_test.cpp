@@ -46,6 +46,15 @@ TEST(StreamMessages, every_type_of_a_client_is_parsed_with_its_fields) {
   EXPECT_EQ(brk->seat, 5u);
   EXPECT_EQ(brk->sequence, 2u);
   EXPECT_EQ(brk->duration, Duration(300));
+  const auto sysrq = parse_client_text(R"({"type":"sysrq","channel":1,"seat":5,"sequence":2,"key":"s"})");
+  ASSERT_TRUE(sysrq);
+  EXPECT_EQ(sysrq->key, 's');
+  EXPECT_EQ(sysrq->sequence, 2u);
+  EXPECT_EQ(parse_client_text(R"({"type":"message","channel":1,"text":"hi"})")->text, "hi");
+  const auto back = parse_client_text(R"({"type":"attach","channel":1,"console":"a","session":9,"tool":"run"})");
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->session, 9u);
+  EXPECT_EQ(back->tool, "run");
   EXPECT_EQ(parse_client_text(R"({"type":"hand-over","channel":1,"user":"bob"})")->user, "bob");
   EXPECT_EQ(parse_client_text(R"({"type":"replay","channel":1,"lines":0})")->lines, 0u);
   EXPECT_TRUE(parse_client_text(R"({"type":"want-write","channel":1,"force":true})")->force);
@@ -57,6 +66,11 @@ TEST(StreamMessages, every_type_of_a_client_is_parsed_with_its_fields) {
 TEST(StreamMessages, fields_of_the_wrong_type_or_range_are_refused_by_name) {
   const std::pair<const char*, const char*> wrong[] = {
       {R"({"type":"attach","channel":1})", "console"},
+      {R"({"type":"attach","channel":1,"console":"a","tool":"\u001b[2J"})", "tool"},
+      {R"({"type":"sysrq","channel":1,"seat":1,"sequence":1,"key":"ls"})", "key"},
+      {R"({"type":"sysrq","channel":1,"seat":1,"sequence":1,"key":"\r"})", "key"},
+      {R"({"type":"sysrq","channel":1,"seat":1,"sequence":1})", "key"},
+      {R"({"type":"message","channel":1,"text":""})", "text"},
       {R"({"type":"attach","channel":1,"console":5})", "console"},
       {R"({"type":"attach","channel":1,"console":"a","write":"yes"})", "write"},
       {R"({"type":"attach","channel":1,"console":"a","offset":-1})", "offset"},

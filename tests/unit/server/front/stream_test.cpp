@@ -190,7 +190,9 @@ TEST_F(Stream, late_input_is_refused_and_a_far_deadline_is_cut_to_two_seconds) {
   type(wire, 1, seat, 2, INT64_MIN, "late");
   EXPECT_EQ(wait_for(wire, "input").at("refused"), "late");
   EXPECT_TRUE(ports["a"].typed.empty());
-  type(wire, 1, seat, 3, INT64_MAX, "now");
+  type(wire, 1, backend.consoles.at("a")->sessions()[0].id, 3, INT64_MAX, "astray");
+  const auto renewed = wait_for(wire, "input").at("seat").to_number<std::uint64_t>();
+  type(wire, 1, renewed, 4, INT64_MAX, "now");
   ASSERT_EQ(ports["a"].typed.size(), 1u);
   EXPECT_LE(ports["a"].typed[0].deadline, clock.now() + limits::input_age_max);
 }
@@ -236,6 +238,50 @@ TEST_F(Stream, a_break_reaches_the_line) {
   const auto seat = attach(wire, 1);
   say(wire, R"({"type":"break","channel":1,"sequence":1,"seat":)" + std::to_string(seat) + "}");
   EXPECT_EQ(ports["a"].breaks.size(), 1u);
+}
+
+TEST_F(Stream, what_follows_refused_keys_is_refused_until_the_client_knows_the_new_seat) {
+  Wire wire;
+  const auto stream = connect(wire);
+  const auto seat = attach(wire, 1);
+  type(wire, 1, seat, 1, now_ms() + 1000, "rm ");
+  type(wire, 1, seat, 2, now_ms() - 1, "-i ");
+  type(wire, 1, seat, 3, now_ms() + 1000, "x\r");
+  ASSERT_EQ(ports["a"].typed.size(), 1u);
+  const json::object late = wait_for(wire, "input"), after = wait_for(wire, "input");
+  EXPECT_EQ(after.at("refused"), "typed after keys that were refused");
+  type(wire, 1, late.at("seat").to_number<std::uint64_t>(), 4, now_ms() + 1000, "ls\r");
+  ASSERT_EQ(ports["a"].typed.size(), 2u);
+  EXPECT_EQ(ports["a"].typed[1].keys, "ls\r");
+}
+
+TEST_F(Stream, a_connection_that_broke_has_its_seat_back_by_the_number_of_its_session) {
+  Wire one, two, three;
+  const auto first = connect(one), second = connect(two), third = connect(three, "bob");
+  attach(three, 1, "b");
+  say(one, R"({"type":"attach","write":true,"channel":1,"console":"a","tool":"run"})");
+  const json::object attached = wait_for(one, "attached");
+  one.events.closed("the peer went away");
+  say(three, R"({"type":"attach","write":true,"channel":2,"console":"a"})");
+  const json::object waiting = wait_for(three, "attached");
+  EXPECT_EQ(waiting.at("mode"), "reader");
+  EXPECT_EQ(waiting.at("writer"), "alice (run)");
+  EXPECT_GT(waiting.at("seat_kept_ms").to_number<int>(), 20'000);
+  EXPECT_NE(attach(two, 1, "a", R"(,"session":)" + json::serialize(attached.at("session"))), 0u);
+}
+
+TEST_F(Stream, messages_and_sysrq_go_through) {
+  Wire one, two;
+  const auto first = connect(one), second = connect(two, "bob");
+  const auto seat = attach(one, 1);
+  attach(two, 1);
+  say(two, R"({"type":"message","channel":1,"text":"lunch?"})");
+  const json::object heard = wait_for(one, "message");
+  EXPECT_EQ(heard.at("user"), "bob");
+  EXPECT_EQ(heard.at("text"), "lunch?");
+  say(one, R"({"type":"sysrq","channel":1,"key":"s","sequence":1,"seat":)" + std::to_string(seat) + "}");
+  EXPECT_EQ(ports["a"].breaks.size(), 1u);
+  EXPECT_TRUE(ports["a"].typed.empty()) << "its key waits for the break";
 }
 
 TEST_F(Stream, channels_do_not_mix) {
@@ -353,7 +399,8 @@ TEST_F(Stream, sessions_end_with_detach_with_the_console_and_with_the_connection
   wait_for(one, "detached");
   EXPECT_EQ(backend.consoles.at("a")->sessions().size(), 1u);
   two.events.closed("the peer went away");
-  EXPECT_EQ(backend.consoles.at("b")->sessions().size(), 0u);
+  ASSERT_EQ(backend.consoles.at("b")->sessions().size(), 1u) << "a writer's seat is kept";
+  EXPECT_TRUE(backend.consoles.at("b")->sessions()[0].kept_until);
   backend.consoles.at("a")->disconnect("removed");
   backend.consoles.erase("a");
   EXPECT_EQ(wait_for(one, "detached").at("channel").to_number<int>(), 2);
