@@ -46,6 +46,7 @@ class ServerLink final : private StreamOwner {
   ~ServerLink() override;
 
   void start();
+  const std::string& server() const { return config_.servers[address_]; }  // the one tried or connected now
   void send_taken(std::uint64_t revision);
   void send_state(const wire::LineState& state);
   void send_facts(const wire::LineFacts& facts);
@@ -55,7 +56,6 @@ class ServerLink final : private StreamOwner {
   Result<> load();
   void dial();
   Duration time_for_one() const;
-  const std::string& server() const { return config_.servers[address_]; }
   void connected(Result<int> fd);
   void run();
   void lost(const std::string& reason);
