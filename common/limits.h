@@ -114,7 +114,7 @@ inline constexpr std::size_t client_pipe_batch_bytes = 1024;   // piped input un
 inline constexpr std::size_t run_capture_bytes = 1024 * 1024;  // `oob run`: of one console since the last match
 inline constexpr std::size_t run_window_bytes = 64 * 1024;     // the last of it, in which a match is looked for
 inline constexpr std::size_t run_jobs_max = 1024;              // consoles at once
-inline constexpr std::size_t url_bytes_max = 512;             // of a server, as a person writes it
+inline constexpr std::size_t url_bytes_max = 512;              // of a server, as a person writes it
 inline constexpr std::size_t accepts_a_turn = 64;  // connections one listener takes before others get their turn
 inline constexpr auto accept_rest = 100ms;         // out of descriptors: accept again after so long
 
@@ -130,6 +130,7 @@ inline constexpr auto authority_life = std::chrono::hours(24 * 365 * 20);       
 inline constexpr auto certificate_backdate = std::chrono::hours(24);               // for peers whose clock is behind
 inline constexpr std::size_t token_bytes_max = 256;                                // as text
 inline constexpr auto front_certificate_life = std::chrono::hours(24 * 365 * 20);  // clients pin it
+inline constexpr auto certificate_warn_before = std::chrono::hours(24 * 30);       // the admin's own, of the front
 
 // --- access tokens ---
 inline constexpr auto access_token_life = std::chrono::hours(24 * 30);  // if nothing else was asked for

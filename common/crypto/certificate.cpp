@@ -201,7 +201,8 @@ Result<KeyAndCertificate> make_front_certificate(const std::vector<std::string>&
   if (!others) return tl::unexpected(others.error());
   const auto key = make_key();
   if (!key) return tl::unexpected(key.error());
-  auto certificate = make_certificate(Role::Front, "oobd", key->get(), nullptr, key->get(), now, *others);
+  auto certificate = make_certificate(Role::Front, "oobd", key->get(), nullptr, key->get(), now,
+                                      limits::front_certificate_life, *others);
   if (!certificate) return tl::unexpected(certificate.error());
   auto key_pem = key_pem_of(key->get());
   if (!key_pem) return tl::unexpected(key_pem.error());
