@@ -41,6 +41,13 @@ std::string plain(std::string_view text) {
   return out.starts_with('.') ? "\\&" + out : out;
 }
 
+// Text of whole sentences, each on a line of its own, as mdoc(7) wants them.
+std::string prose(std::string_view text) {
+  std::string out = plain(text);
+  for (std::size_t at = 0; (at = out.find(". ", at)) != std::string::npos; ++at) out[at + 1] = '\n';
+  return out;
+}
+
 // An argument of a macro: nothing in it is taken for a macro or a delimiter.
 std::string word(std::string_view text) { return "\"\\&" + plain(text) + "\""; }
 
@@ -79,7 +86,7 @@ void write(const oob::Command& command) {
     } else if (!paragraph.empty()) {
       if (paragraph.back() == '\n') {
         paragraph.pop_back();
-        std::cout << ".Pp\n" << plain(paragraph) << "\n";
+        std::cout << ".Pp\n" << prose(paragraph) << "\n";
         paragraph.clear();
       } else {
         paragraph += letter;

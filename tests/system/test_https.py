@@ -300,7 +300,8 @@ def test_keys_typed_into_a_dead_network_never_arrive_late_and_a_suspended_client
         terminal.type(b"two\r")
         terminal.wait("two", begin=begin)
         terminal.process.send_signal(signal.SIGSTOP)
-        eventually(lambda: not site.rest("GET", "/v1/sessions")["sessions"], 20, "the seat to be free")
+        eventually(lambda: all(session.get("kept_until") for session in site.rest("GET", "/v1/sessions")["sessions"]), 20,
+                   "the server to notice")
         begin = len(terminal.shown)
         terminal.process.send_signal(signal.SIGCONT)
         terminal.wait("connected again, read-write", 20, begin=begin)
