@@ -80,6 +80,13 @@ TEST(CommandLine, each_listing_knows_json) {
   EXPECT_EQ(refused({"ls", "-o", "xml"}).status, Exit::Usage);
 }
 
+TEST(CommandLine, an_option_takes_one_word_and_so_does_an_argument_before_others) {
+  const CommandLine line = parsed({"grep", "-C", "2", "panic", "web01", "web02"});
+  EXPECT_EQ(line.number("--context"), 2u);
+  EXPECT_EQ(line.text("PATTERN"), "panic");
+  EXPECT_EQ(line.list("NAMES"), (std::vector<std::string>{"web01", "web02"}));
+}
+
 TEST(CommandLine, log_shows_a_hundred_lines_unless_told) {
   EXPECT_EQ(parsed({"log", "web01"}).number("--lines"), 100u);
   EXPECT_EQ(parsed({"log", "web01", "-n", "3"}).number("--lines"), 3u);
