@@ -43,7 +43,8 @@ TEST(CommandLine, a_plain_name_takes_attachs_options) {
 
 TEST(CommandLine, a_verb_that_wants_a_second_word_names_those_there_are) {
   EXPECT_EQ(refused({"inventory"}).text,
-            "oob: `oob inventory` wants one more word: check, plan, apply\n`oob help inventory` tells what they do\n");
+            "oob: `oob inventory` wants one more word: check, plan, apply, rollback, "
+            "history, diff, export\n`oob help inventory` tells what they do\n");
 }
 
 TEST(CommandLine, looking_on_and_taking_over_exclude_each_other) {
