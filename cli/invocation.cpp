@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <iostream>
 
 #include "cli/show.h"
 #include "cli/terminal.h"
@@ -29,6 +30,15 @@ void Invocation::hint(const std::string& text) {
 Exit Invocation::say(const Error& error) {
   note("oob: " + error.message + "\n");
   return exit_of(error.code);
+}
+
+std::optional<bool> Invocation::ask(const std::string& question) {
+  if (::isatty(STDIN_FILENO) == 0 || ::isatty(STDERR_FILENO) == 0) return {};
+  note(question + " [y/N] ");
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (!std::cin) note("\n");
+  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 std::string Invocation::json_line(const json::value& value) { return oob::json_line(value); }

@@ -1,6 +1,7 @@
 // Invocation: one run of a command: what it was given, the server, and the ways to answer a person or a script. Each
 // command is a function that takes one (cli/commands/).
 #pragma once
+#include <optional>
 #include <string>
 
 #include "cli/command_line.h"
@@ -31,6 +32,8 @@ class Invocation {
   void note(const std::string& text);  // to standard error, as it is
   void hint(const std::string& text);  // to standard error if that is a terminal
   Exit say(const Error& error);        // "oob: .." to standard error, and its exit status
+  // Asks "QUESTION [y/N] " and waits for a line; empty: there is no terminal to ask on.
+  std::optional<bool> ask(const std::string& question);
 
   // One listing: the answer as JSON, or what `text` makes of it.
   template <typename Text>

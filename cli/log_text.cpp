@@ -8,9 +8,7 @@
 #include "common/text.h"
 
 namespace oob {
-namespace {
 
-// As escape_controls, but what makes text lines stays, and a backslash is only a backslash.
 std::string escape_output(std::string_view bytes) {
   std::string out;
   while (true) {
@@ -21,8 +19,6 @@ std::string escape_output(std::string_view bytes) {
     bytes.remove_prefix(end + 1);
   }
 }
-
-}  // namespace
 
 std::optional<std::string> decode_base64(std::string_view text) {
   static constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -52,12 +48,47 @@ std::optional<std::string> decode_base64(std::string_view text) {
 
 std::string LogText::output(std::string_view bytes) {
   if (bytes.empty()) return {};
+  const auto text = [this](std::string_view part) { return choices_.escape ? escape_output(part) : std::string(part); };
+  std::string out;
+  while (choices_.time && !bytes.empty()) {
+    const std::size_t end = std::min(bytes.find('\n'), bytes.size() - 1) + 1;
+    if (!line_open_) out += (line_time_.empty() ? "(time not known)" : line_time_) + " ";
+    out += text(bytes.substr(0, end));
+    line_open_ = bytes[end - 1] != '\n';
+    line_time_ = time_;
+    bytes.remove_prefix(end);
+  }
+  if (bytes.empty()) return out;
   line_open_ = bytes.back() != '\n';
-  return choices_.escape ? escape_output(bytes) : std::string(bytes);
+  return text(bytes);
+}
+
+void LogText::begins_at(const std::string& utc) {
+  if (!utc.empty() && time_.empty()) time_ = local_time_full(utc);
+}
+
+std::string LogText::take(std::size_t bytes) {
+  std::string out = output(std::string_view(waiting_).substr(0, bytes));
+  waiting_.erase(0, bytes);
+  return out;
+}
+
+std::string LogText::flush() {
+  std::size_t half = 0;  // of a character in UTF-8, at the end
+  for (std::size_t n = 1; n <= std::min<std::size_t>(3, waiting_.size()); ++n) {
+    const auto byte = static_cast<unsigned char>(waiting_[waiting_.size() - n]);
+    if (byte >= 0xC0) half = n < (byte >= 0xF0 ? 4U : byte >= 0xE0 ? 3U : 2U) ? n : 0;
+    if ((byte & 0xC0) != 0x80) break;
+  }
+  return take(waiting_.size() - half);
 }
 
 std::string LogText::event(const json::object& piece) {
   const std::string kind = text_of(piece, "event");
+  if (kind == "time") {
+    time_ = local_time_full(text_of(piece, "time"));
+    return {};
+  }
   if (kind != "gap" && !choices_.time) return {};
   std::string text = escape_controls(text_of(piece, "text"));
   if (kind == "gap") {
@@ -67,8 +98,7 @@ std::string LogText::event(const json::object& piece) {
   } else {
     text = escape_controls(kind) + (text.empty() ? "" : ": " + text);
   }
-  std::string out = output(waiting_);
-  waiting_.clear();
+  std::string out = take(waiting_.size());
   if (line_open_) out += '\n';
   line_open_ = false;
   return out + (choices_.time ? "[" + local_time_full(text_of(piece, "time")) + "] " + text : "[" + text + "]") + "\n";
@@ -77,19 +107,17 @@ std::string LogText::event(const json::object& piece) {
 std::string LogText::add(const json::object& piece) {
   if (!piece.contains("data")) return event(piece);
   const auto bytes = decode_base64(text_of(piece, "data"));
+  if (waiting_.empty() && !line_open_) line_time_ = time_;
   waiting_ += bytes ? *bytes : "";
   const auto end = waiting_.rfind('\n');
-  const std::size_t take = waiting_.size() > limits::log_gather_bytes ? waiting_.size()
-                           : end == std::string::npos                 ? 0
-                                                                      : end + 1;
-  std::string out = output(std::string_view(waiting_).substr(0, take));
-  waiting_.erase(0, take);
-  return out;
+  const std::size_t whole = waiting_.size() > limits::log_gather_bytes ? waiting_.size()
+                            : end == std::string::npos                 ? 0
+                                                                       : end + 1;
+  return take(whole);
 }
 
 std::string LogText::end() {
-  std::string out = output(waiting_);
-  waiting_.clear();
+  std::string out = take(waiting_.size());
   if (line_open_ && choices_.escape) out += '\n';
   return out;
 }

@@ -11,22 +11,30 @@ namespace oob {
 class LogText {
  public:
   struct Choices {
-    bool time = false;    // show events, with times; without it only gaps
+    bool time = false;    // show each line's time, and events; without it only gaps
     bool escape = false;  // control characters but \n, \t and \r as \xNN: for a terminal
   };
   explicit LogText(Choices choices) : choices_(choices) {}
   // Text of one piece. Bytes after the last newline wait (a character may be cut in two), 64 KB at most.
   std::string add(const json::object& piece);
-  std::string end();  // what waited; on a terminal a last line without an end gets one
+  // When what comes first was said, in UTC; "" if nobody knows.
+  void begins_at(const std::string& utc);
+  std::string flush();  // what waited, but for half a character
+  std::string end();    // what waited; on a terminal a last line without an end gets one
 
  private:
   std::string output(std::string_view bytes);
   std::string event(const json::object& piece);
+  std::string take(std::size_t bytes);
 
   Choices choices_;
   std::string waiting_;
-  bool line_open_ = false;  // what was given out does not end in a newline
+  std::string time_, line_time_;  // of what comes, and of the line that waits; local
+  bool line_open_ = false;        // what was given out does not end in a newline
 };
+
+// As escape_controls, but what makes text lines stays, and a backslash is only a backslash.
+std::string escape_output(std::string_view bytes);
 
 // RFC 4648, section 4. Empty: not base64.
 std::optional<std::string> decode_base64(std::string_view text);

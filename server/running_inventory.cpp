@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "common/text.h"
+#include "server/inventory_changes.h"
 #include "tunnel.pb.h"
 
 namespace oob {
@@ -13,31 +15,21 @@ struct RunningInventory::Loaded {
   std::vector<InventoryFile> files;
   InventorySnapshot inventory;  // null: there were errors
   Diagnostics diagnostics;
+  std::string rolled_back;                    // a rollback is in force and these files differ from it: how that is said
+  void understand(const std::string& where);  // files to inventory; `where` goes before their names
 };
 
 namespace {
 
-InventoryChange::Kind change_kind(PlanRow::Change change) {
-  switch (change) {
-    case PlanRow::Change::Added:
-      return InventoryChange::Kind::Add;
-    case PlanRow::Change::Removed:
-      return InventoryChange::Kind::Remove;
-    case PlanRow::Change::Changed:
-    case PlanRow::Change::Moved:
-      break;
-  }
-  return InventoryChange::Kind::Change;
-}
-
-std::string row_text(const PlanRow& row) {
-  if (row.change == PlanRow::Change::Moved) return row.kind + " moves from " + row.from + " to " + row.to;
-  std::string text = row.kind;
-  if (!row.detail.empty()) text += " " + row.detail;
-  for (std::size_t i = 0; i < row.keys.size(); ++i) text += (i == 0 ? ": " : ", ") + row.keys[i];
-  if (row.change == PlanRow::Change::Changed && row.kind == "console")
-    text += row.touches_line ? " (the line starts anew)" : " (the line runs on)";
-  return text;
+// "alice (read-write) and 2 readers are attached"; "" if nobody is.
+std::string attached_text(const Console& console) {
+  const std::string writer = console.writer();
+  std::size_t readers = 0;
+  for (const SessionRow& row : console.sessions()) readers += row.mode == SessionMode::Reader;
+  std::string out = writer.empty() ? "" : writer + " (read-write)";
+  if (readers > 0) out += (out.empty() ? "" : " and ") + count_of(readers, "reader", "readers");
+  if (out.empty()) return out;
+  return out + (!writer.empty() && readers > 0 ? " are" : writer.empty() && readers > 1 ? " are" : " is") + " attached";
 }
 
 void add_line(const ConsoleEntry& console, std::uint32_t id, wire::Assignment& into) {
@@ -120,26 +112,37 @@ void RunningInventory::assignment(const std::string& agent, wire::Assignment& in
 
 // --- reading, planning, applying ---
 
+// The files of a folder. On the worker.
+void RunningInventory::read_folder(const std::string& folder, bool something_runs, Loaded& into) {
+  auto files = read_inventory_folder(folder, into.diagnostics);
+  if (!files) return;
+  // A folder that is not mounted, or a checkout under way, does not end every program of the room.
+  if (files->empty() && something_runs) {
+    into.diagnostics.error(position_in(folder),
+                           "no *.toml file is here, so nothing is changed; to remove everything, leave an empty one");
+    return;
+  }
+  into.files = std::move(*files);
+  into.understand(folder);
+  if (folder != folder_) return;
+  const auto latest = RevisionStore(database_).latest();
+  if (!latest) return into.diagnostics.error(position_in(folder), latest.error().message);
+  if (!*latest || !(*latest)->why.starts_with(kRollbackWhy) || (*latest)->files == into.files) return;
+  into.rolled_back = "revision " + std::to_string((*latest)->number) + " is a " + (*latest)->why + " by " +
+                     escape_controls((*latest)->by) + " and the files differ from it (`oob inventory diff` shows how)";
+}
+
+void RunningInventory::Loaded::understand(const std::string& where) {
+  inventory = load_inventory(files, where, line_kinds(), diagnostics);
+  if (inventory) check_assignments(*inventory, where, diagnostics);
+  if (diagnostics.failed()) inventory = nullptr;
+}
+
 void RunningInventory::load(const std::string& folder, std::function<void(std::shared_ptr<Loaded>)> done) {
   auto loaded = std::make_shared<Loaded>();
   const bool something_runs = !inventory_->consoles.empty();
-  worker_.run(
-      [loaded, folder, something_runs] {
-        auto files = read_inventory_folder(folder, loaded->diagnostics);
-        if (!files) return;
-        // A folder that is not mounted, or a checkout under way, does not end every program of the room.
-        if (files->empty() && something_runs) {
-          loaded->diagnostics.error(
-              position_in(folder),
-              "no *.toml file is here, so nothing is changed; to remove everything, leave an empty one");
-          return;
-        }
-        loaded->files = std::move(*files);
-        loaded->inventory = load_inventory(loaded->files, folder, line_kinds(), loaded->diagnostics);
-        if (loaded->inventory) check_assignments(*loaded->inventory, folder, loaded->diagnostics);
-        if (loaded->diagnostics.failed()) loaded->inventory = nullptr;
-      },
-      [loaded, done = std::move(done)] { done(loaded); });
+  worker_.run([this, loaded, folder, something_runs] { read_folder(folder, something_runs, *loaded); },
+              [loaded, done = std::move(done)] { done(loaded); });
 }
 
 InventoryReport RunningInventory::report_of(const Loaded& loaded) const {
@@ -149,26 +152,41 @@ InventoryReport RunningInventory::report_of(const Loaded& loaded) const {
     report.problems.push_back({diagnostic.severity == Diagnostic::Severity::Error, to_string(diagnostic)});
   }
   if (!loaded.inventory) return report;
-  for (const PlanRow& row : plan_change(*inventory_, *loaded.inventory).rows) {
-    report.changes.push_back({change_kind(row.change), row.name, row_text(row)});
+  report.changes = changes_between(*inventory_, *loaded.inventory);
+  for (InventoryChange& change : report.changes) {
+    const Console* console = change.cuts ? find(change.name) : nullptr;
+    if (console) change.attached = attached_text(*console);
   }
   return report;
 }
 
-void RunningInventory::text(std::function<void(Result<InventoryText>)> done) {
-  auto latest = std::make_shared<Result<std::optional<Revision>>>();
-  worker_.run([this, latest] { *latest = RevisionStore(database_).latest(); },
-              [latest, done = std::move(done)] {
-                if (!*latest) return done(tl::unexpected(latest->error()));
+void RunningInventory::text(std::optional<std::uint64_t> revision, std::function<void(Result<InventoryText>)> done) {
+  auto found = std::make_shared<Result<Revision>>();
+  const std::uint64_t number = revision.value_or(std::uint64_t(revision_));
+  worker_.run([this, number, found] { *found = require_revision(database_, number); },
+              [found, done = std::move(done)] {
+                if (!*found) return done(tl::unexpected(found->error()));
                 InventoryText text;
-                if (const auto& revision = **latest) {
-                  text.revision = std::uint64_t(revision->number);
-                  text.applied = WallTime(Duration(revision->applied_wall_ms));
-                  text.user = revision->by;
-                  for (const auto& file : revision->files) text.files.emplace_back(file.name, file.text);
-                }
+                text.revision = std::uint64_t((*found)->number);
+                text.applied = WallTime(Duration((*found)->applied_wall_ms));
+                text.user = (*found)->by;
+                for (const auto& file : (*found)->files) text.files.emplace_back(file.name, file.text);
                 done(text);
               });
+}
+
+void RunningInventory::history(std::size_t at_most, std::function<void(Result<std::vector<InventoryRevision>>)> done) {
+  auto rows = std::make_shared<Result<std::vector<InventoryRevision>>>();
+  worker_.run([this, at_most, rows] { *rows = inventory_history(database_, at_most); },
+              [rows, done = std::move(done)] { done(std::move(*rows)); });
+}
+
+void RunningInventory::diff(std::optional<std::uint64_t> from, std::optional<std::uint64_t> to,
+                            std::function<void(Result<InventoryDiff>)> done) {
+  auto found = std::make_shared<Result<InventoryDiff>>();
+  const std::uint64_t number = from.value_or(std::uint64_t(revision_));
+  worker_.run([this, number, to, found] { *found = inventory_diff(database_, folder_, number, to); },
+              [found, done = std::move(done)] { done(std::move(*found)); });
 }
 
 void RunningInventory::check(const std::string& folder, Report done) {
@@ -180,26 +198,76 @@ void RunningInventory::check(const std::string& folder, Report done) {
 }
 
 void RunningInventory::plan(Report done) {
-  load(folder_, [this, done = std::move(done)](const auto& loaded) { done(report_of(*loaded)); });
+  load(folder_, [this, done = std::move(done)](const auto& loaded) {
+    InventoryReport report = report_of(*loaded);
+    if (!loaded->rolled_back.empty()) {
+      report.problems.push_back({false, "warning: " + loaded->rolled_back + "; to apply them all the same: --replace"});
+    }
+    done(report);
+  });
 }
 
-void RunningInventory::apply(const std::string& by, const std::string& why, Report done) {
-  load(folder_, [this, by, why, done = std::move(done)](const auto& loaded) {
-    if (!loaded->inventory) return done(report_of(*loaded));
-    const Revision revision{
-        .number = 0, .applied_wall_ms = wall_ms(shard_.clock().wall()), .by = by, .why = why, .files = loaded->files};
-    auto number = std::make_shared<Result<std::int64_t>>();
-    worker_.run(
-        [this, revision, number] { *number = RevisionStore(database_).append(revision); },
-        [this, loaded, number, by, done] {
-          if (!*number) return done(tl::unexpected(number->error()));
-          InventoryReport report = report_of(*loaded);
-          put_in_force(loaded->inventory, **number);
-          report.revision = std::uint64_t(revision_);
-          log_info("inventory", "applied", {{"revision", revision_}, {"by", by}, {"changes", report.changes.size()}});
-          done(report);
-        });
+void RunningInventory::apply(const std::string& by, const std::string& why, InventoryOrder order, Report done) {
+  load(folder_, [this, by, why, order, done = std::move(done)](const auto& loaded) {
+    if (loaded->inventory && !loaded->rolled_back.empty() && !order.replace) {
+      return done(fail(ErrorCode::Conflict, loaded->rolled_back +
+                                                "; nothing was changed. `oob inventory apply --replace` puts the files "
+                                                "in force; or make them agree"));
+    }
+    keep(loaded, by, why, order, done);
   });
+}
+
+void RunningInventory::rollback(const std::string& by, std::uint64_t number, InventoryOrder order, Report done) {
+  if (number == std::uint64_t(revision_)) {
+    return done(fail(ErrorCode::Conflict, "revision " + std::to_string(number) + " is running already"));
+  }
+  auto loaded = std::make_shared<Loaded>();
+  auto found = std::make_shared<Result<>>();
+  worker_.run(
+      [this, number, loaded, found] {
+        auto revision = require_revision(database_, number);
+        if (!revision) {
+          *found = tl::unexpected(revision.error());
+          return;
+        }
+        loaded->files = std::move(revision->files);
+        loaded->understand("revision " + std::to_string(number));
+      },
+      [this, number, by, order, loaded, found, done = std::move(done)] {
+        if (!*found) return done(tl::unexpected(found->error()));
+        keep(loaded, by, std::string(kRollbackWhy) + std::to_string(number), order, done);
+      });
+}
+
+// Makes a revision of what was loaded and puts it in force, unless people have to agree first.
+void RunningInventory::keep(std::shared_ptr<Loaded> loaded, const std::string& by, const std::string& why,
+                            InventoryOrder order, const Report& done) {
+  InventoryReport now = report_of(*loaded);
+  if (!loaded->inventory) return done(now);
+  if (!order.yes) {
+    for (const InventoryChange& change : now.changes) {
+      const Console* console = change.cuts ? find(change.name) : nullptr;
+      if (console && !console->writer().empty()) now.asks += (now.asks.empty() ? "" : ", ") + change.name;
+    }
+    if (!now.asks.empty()) {
+      now.asks = "people who write would be cut off from " + now.asks;
+      return done(now);
+    }
+  }
+  const Revision revision{
+      .number = 0, .applied_wall_ms = wall_ms(shard_.clock().wall()), .by = by, .why = why, .files = loaded->files};
+  auto number = std::make_shared<Result<std::int64_t>>();
+  worker_.run([this, revision, number] { *number = RevisionStore(database_).append(revision); },
+              [this, loaded, number, by, why, done] {
+                if (!*number) return done(tl::unexpected(number->error()));
+                InventoryReport report = report_of(*loaded);
+                put_in_force(loaded->inventory, **number);
+                report.revision = std::uint64_t(revision_);
+                log_info("inventory", "applied",
+                         {{"revision", revision_}, {"by", by}, {"why", why}, {"changes", report.changes.size()}});
+                done(report);
+              });
 }
 
 void RunningInventory::put_in_force(InventorySnapshot wanted, std::int64_t revision) {

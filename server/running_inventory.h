@@ -43,16 +43,25 @@ class RunningInventory {
   void assignment(const std::string& agent, wire::Assignment& into) const;
 
   using Report = std::function<void(Result<InventoryReport>)>;
-  void text(std::function<void(Result<InventoryText>)> done);
+  void text(std::optional<std::uint64_t> revision, std::function<void(Result<InventoryText>)> done);
+  void history(std::size_t at_most, std::function<void(Result<std::vector<InventoryRevision>>)> done);
+  void diff(std::optional<std::uint64_t> from, std::optional<std::uint64_t> to,
+            std::function<void(Result<InventoryDiff>)> done);
   void check(const std::string& folder, Report done);  // "": our own
   void plan(Report done);
-  void apply(const std::string& by, const std::string& why, Report done);
+  // Conflict: an earlier revision was rolled back to, and the files still differ from it.
+  void apply(const std::string& by, const std::string& why, InventoryOrder order, Report done);
+  // The files are left as they are.
+  void rollback(const std::string& by, std::uint64_t revision, InventoryOrder order, Report done);
 
  private:
   struct Loaded;
 
   void load(const std::string& folder, std::function<void(std::shared_ptr<Loaded>)> done);
+  void read_folder(const std::string& folder, bool something_runs, Loaded& into);
   InventoryReport report_of(const Loaded& loaded) const;
+  void keep(std::shared_ptr<Loaded> loaded, const std::string& by, const std::string& why, InventoryOrder order,
+            const Report& done);
   void put_in_force(InventorySnapshot wanted, std::int64_t revision);
   Result<> open_console(const ConsoleEntry& entry);
 

@@ -80,13 +80,26 @@ struct Server::State final : Backend, AgentAssignments {
   void enroll(const std::string& agent, const Identity& who, Done<EnrolToken> done) override;
   void revoke(const std::string& agent, const Identity& who, Done<void> done) override;
   AccessTokens& access_tokens() override { return *tokens; }
-  void inventory_text(Done<InventoryText> done) override { inventory->text(std::move(done)); }
+  void inventory_text(std::optional<std::uint64_t> revision, Done<InventoryText> done) override {
+    inventory->text(revision, std::move(done));
+  }
+  void inventory_history(std::size_t at_most, Done<std::vector<InventoryRevision>> done) override {
+    inventory->history(at_most, std::move(done));
+  }
+  void inventory_diff(std::optional<std::uint64_t> from, std::optional<std::uint64_t> to,
+                      Done<InventoryDiff> done) override {
+    inventory->diff(from, to, std::move(done));
+  }
   void inventory_check(const std::string& dir, Done<InventoryReport> done) override {
     inventory->check(dir, std::move(done));
   }
   void inventory_plan(Done<InventoryReport> done) override { inventory->plan(std::move(done)); }
-  void inventory_apply(const Identity& who, Done<InventoryReport> done) override {
-    inventory->apply(who.user, "oob inventory apply", std::move(done));
+  void inventory_apply(const Identity& who, InventoryOrder order, Done<InventoryReport> done) override {
+    inventory->apply(who.user, "oob inventory apply", order, std::move(done));
+  }
+  void inventory_rollback(const Identity& who, std::uint64_t revision, InventoryOrder order,
+                          Done<InventoryReport> done) override {
+    inventory->rollback(who.user, revision, order, std::move(done));
   }
 
   AgentRow agent_row(const std::string& name) const;
@@ -217,7 +230,7 @@ Result<> Server::State::start_agents() {
 
 void Server::reload(std::function<void()> done) {
   state_->read_certificate();
-  state_->inventory->apply("oobd", "SIGHUP", [done = std::move(done)](const Result<InventoryReport>& report) {
+  const auto report_done = [done = std::move(done)](const Result<InventoryReport>& report) {
     const std::shared_ptr<void> over(nullptr, [&](void*) { done(); });
     if (!report) return log_error("inventory", "not applied: " + report.error().message);
     bool failed = false;
@@ -226,7 +239,8 @@ void Server::reload(std::function<void()> done) {
       problem.is_error ? log_error("inventory", problem.text) : log_warning("inventory", problem.text);
     }
     if (failed) log_error("inventory", "nothing was changed", {{"revision_that_runs", report->revision}});
-  });
+  };
+  state_->inventory->apply("oobd", "SIGHUP", {.yes = true}, report_done);
 }
 
 void Server::retry_lines() {

@@ -16,8 +16,9 @@ Option output_option() {
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> out;
-    for (const auto group : {console_commands, attach_commands, run_commands, log_commands, inventory_commands,
-                             agent_commands, access_commands, version_commands}) {
+    for (const auto group :
+         {console_commands, attach_commands, run_commands, log_commands, grep_commands, inventory_commands,
+          revision_commands, agent_commands, access_commands, version_commands}) {
       for (Command& command : group()) out.push_back(std::move(command));
     }
     return out;
@@ -35,8 +36,9 @@ std::string overview() {
          "  oob who [NAMES]                  who is attached\n"
          "  oob msg NAMES TEXT               say something to all on them; oob kick NAME USER ends sessions\n"
          "  oob run NAMES --send .. --expect ..   the same from a script, on one or many\n"
-         "  oob log NAME [-n LINES]          the last lines of its log\n"
-         "  oob inventory check|plan|apply   what is managed\n"
+         "  oob log [-f] [--since 02:00] NAME   its log: the last lines, a span of time, what comes\n"
+         "  oob grep PATTERN [NAMES]         look for a pattern in logs\n"
+         "  oob inventory check|plan|apply   what is managed; also history, diff, rollback, export\n"
          "  oob agent enroll|ls|revoke       the agents beside the equipment\n"
          "  oob login URL, oob logout        a server elsewhere, by a token\n"
          "  oob token create|ls|revoke       tokens that let somebody in from elsewhere\n"

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "common/json/json.h"
 
 namespace oob {
 
@@ -10,9 +11,14 @@ std::vector<Command> console_commands();    // consoles.cpp
 std::vector<Command> attach_commands();     // attach.cpp
 std::vector<Command> run_commands();        // run.cpp
 std::vector<Command> log_commands();        // log.cpp
+std::vector<Command> grep_commands();       // grep.cpp
 std::vector<Command> inventory_commands();  // inventory.cpp
+std::vector<Command> revision_commands();   // revisions.cpp
 std::vector<Command> agent_commands();      // agents.cpp
 std::vector<Command> access_commands();     // access.cpp
 std::vector<Command> version_commands();    // version.cpp
+
+// Rows of `changes`, one a line; `none` if there are none.
+std::string change_lines(const json::value& answer, const std::string& none = "nothing to change\n");
 
 }  // namespace oob

@@ -7,6 +7,21 @@
 #include "common/text.h"
 
 namespace oob {
+
+std::string change_lines(const json::value& answer, const std::string& none) {
+  std::string out;
+  for (const auto& row : rows_of(answer, "changes")) {
+    if (!row.is_object()) continue;
+    const auto& change = row.get_object();
+    const std::string kind = text_of(change, "change"), text = cell(change, "text");
+    const char* sign = kind == "add" ? "+ " : kind == "remove" ? "- " : "~ ";
+    const std::string attached = cell(change, "attached");
+    out += sign + cell(change, "name") + (text.empty() ? "" : ": " + text);
+    out += (attached.empty() ? "" : "; " + attached) + "\n";
+  }
+  return out.empty() ? none : out;
+}
+
 namespace {
 
 std::string problem_lines(const json::value& report) {
@@ -17,17 +32,7 @@ std::string problem_lines(const json::value& report) {
   return out;
 }
 
-std::string change_lines(const json::value& report) {
-  std::string out;
-  for (const auto& row : rows_of(report, "changes")) {
-    if (!row.is_object()) continue;
-    const auto& change = row.get_object();
-    const std::string kind = text_of(change, "change"), text = cell(change, "text");
-    const char* sign = kind == "add" ? "+ " : kind == "remove" ? "- " : "~ ";
-    out += sign + cell(change, "name") + (text.empty() ? "" : ": " + text) + "\n";
-  }
-  return out.empty() ? "nothing to change\n" : out;
-}
+Option yes_option() { return {.names = "-y,--yes", .text = "do not ask, also if people who write are cut off"}; }
 
 // Problems, then changes if they are wanted and there are no errors, then the sum.
 std::string report_lines(const json::value& report, bool with_changes) {
@@ -41,16 +46,45 @@ std::string report_lines(const json::value& report, bool with_changes) {
   return out + "; revision " + std::to_string(count_at(*object, "revision").value_or(0)) + " is running\n";
 }
 
-// One request that answers with a report; the server may refuse and still say more than an error.
-Exit report(Invocation& invocation, const std::string& what, const std::string& body, bool with_changes) {
-  json::value refused;
-  auto answer = invocation.rest().wait("POST", "/v1/inventory/" + what, {}, body, &refused);
+// A report as it was asked for; `refused`: the server said more than an error.
+Exit show(Invocation& invocation, const Result<json::value>& answer, const json::value& refused, bool with_changes) {
   if (!answer && rows_of(refused, "problems").empty()) return invocation.say(answer.error());
   const json::value& shown = answer ? *answer : refused;
   const Exit printed = invocation.print(invocation.json() ? json_line(shown) : report_lines(shown, with_changes));
   if (printed != Exit::Done) return printed;
   if (!answer) return invocation.say(answer.error());
   return count_at(shown.as_object(), "errors").value_or(0) > 0 ? Exit::Usage : Exit::Done;
+}
+
+Exit report(Invocation& invocation, const std::string& what, const std::string& body, bool with_changes) {
+  json::value refused;
+  const auto answer = invocation.rest().wait("POST", "/v1/inventory/" + what, {}, body, &refused);
+  return show(invocation, answer, refused, with_changes);
+}
+
+// Puts something in force. The server refuses, and says so by `asks`, what would cut people off who write; then it is
+// for the person here to agree.
+Exit put_in_force(Invocation& invocation, const std::string& what, json::object body) {
+  body["yes"] = invocation.line().has("--yes");
+  json::value refused;
+  auto answer = invocation.rest().wait("POST", "/v1/inventory/" + what, {}, json::serialize(body), &refused);
+  const auto* asked = refused.if_object();
+  const std::string asks = asked != nullptr ? text_of(*asked, "asks") : "";
+  if (answer || asks.empty()) return show(invocation, answer, refused, true);
+  if (!invocation.json()) invocation.note(change_lines(refused));
+  const auto agreed = invocation.ask(escape_controls(asks) + ". Go on?");
+  if (!agreed) {
+    invocation.note("oob: " + escape_controls(asks) + "; nothing was changed. --yes does it all the same\n");
+    return Exit::Usage;
+  }
+  if (!*agreed) {
+    invocation.note("oob: nothing was changed\n");
+    return Exit::SomeFailed;
+  }
+  body["yes"] = true;
+  refused = nullptr;
+  answer = invocation.rest().wait("POST", "/v1/inventory/" + what, {}, json::serialize(body), &refused);
+  return show(invocation, answer, refused, true);
 }
 
 Exit check(Invocation& invocation) {
@@ -64,7 +98,12 @@ Exit check(Invocation& invocation) {
 }
 
 Exit plan(Invocation& invocation) { return report(invocation, "plan", "", true); }
-Exit apply(Invocation& invocation) { return report(invocation, "apply", "", true); }
+Exit apply(Invocation& invocation) {
+  return put_in_force(invocation, "apply", {{"replace", invocation.line().has("--replace")}});
+}
+Exit rollback(Invocation& invocation) {
+  return put_in_force(invocation, "rollback", {{"revision", invocation.line().number("N")}});
+}
 
 }  // namespace
 
@@ -76,7 +115,18 @@ std::vector<Command> inventory_commands() {
        {output_option()},
        check},
       {"inventory plan", "what `apply` would change", {}, {output_option()}, plan},
-      {"inventory apply", "make the files what is running", {}, {output_option()}, apply},
+      {"inventory apply",
+       "make the files what is running",
+       {},
+       {yes_option(),
+        {.names = "--replace", .text = "also if they differ from what was rolled back to"},
+        output_option()},
+       apply},
+      {"inventory rollback",
+       "make an earlier revision what is running; the files stay as they are",
+       {{"N", "the revision's number"}},
+       {yes_option(), output_option()},
+       rollback},
   };
 }
 

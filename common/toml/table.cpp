@@ -93,7 +93,7 @@ const Value* TableReader::list(std::string_view key) { return typed(key, Value::
 
 bool TableReader::require(std::string_view key) {
   if (any(key)) return true;
-  to_.error(table_.at, "the key " + in_quotes(key) + " is missing" + in_title());
+  missing_.emplace_back(key);
   return false;
 }
 
@@ -105,6 +105,10 @@ Position TableReader::position(std::string_view key) const {
 }
 
 void TableReader::finish() {
+  for (const auto& entry : table_.entries) {
+    if (std::ranges::find(known_, entry.key) == known_.end()) std::erase(missing_, nearest_of(entry.key, known_));
+  }
+  for (const auto& key : missing_) to_.error(table_.at, "the key " + in_quotes(key) + " is missing" + in_title());
   for (const auto& entry : table_.entries) {
     if (std::ranges::find(known_, entry.key) != known_.end()) continue;
     const bool table = entry.value.is(Value::Type::Table);

@@ -24,13 +24,13 @@ class TableReader {
   const toml_file::Value* list(std::string_view key);
   const toml_file::Value* any(std::string_view key);  // of any type; null if absent
 
-  // Reports a missing key; true if it is there.
+  // True if it is there; else finish() reports it, by its misspelling if that is what is there.
   bool require(std::string_view key);
   // An error at the value of `key` (or at the table, if absent).
   void error(std::string_view key, std::string text);
   Position position(std::string_view key) const;
 
-  void finish();  // call once, at the end
+  void finish();  // call once, at the end, also after an error
 
  private:
   const toml_file::Value* typed(std::string_view key, toml_file::Value::Type wanted);
@@ -39,7 +39,7 @@ class TableReader {
   const toml_file::Value& table_;
   std::string title_;
   Diagnostics& to_;
-  std::vector<std::string> known_;
+  std::vector<std::string> known_, missing_;
 };
 
 // "250ms", "30s", "5m", "2h", "7d"; whole numbers, at most 366 days. Error: Usage, says what is wanted.

@@ -63,6 +63,8 @@ struct InventoryChange {
   Kind kind = Kind::Add;
   std::string name;
   std::string text;
+  bool cuts = false;     // a console's line ends or starts anew
+  std::string attached;  // who feels that: "alice (read-write) and 2 readers are attached"; "": nobody
 };
 
 struct InventoryProblem {
@@ -74,6 +76,26 @@ struct InventoryReport {
   std::uint64_t revision = 0;  // that runs now
   std::vector<InventoryProblem> problems;
   std::vector<InventoryChange> changes;  // plan: would be; apply: were; empty if there are errors
+  std::string asks;  // what has to be agreed to first, by InventoryOrder::yes; not "": nothing was changed
+};
+
+struct InventoryOrder {
+  bool yes = false;      // also if people who write lose their console or its line
+  bool replace = false;  // also if the files differ from what was rolled back to
+};
+
+struct InventoryRevision {
+  std::uint64_t number = 0;
+  WallTime applied{};
+  std::string user, why;
+  std::string changes;  // against the one before, in a line
+};
+
+struct InventoryDiff {
+  std::string from, to;                    // "revision 3", "files"
+  std::vector<InventoryProblem> problems;  // a side that cannot be read has no changes, only text
+  std::vector<InventoryChange> changes;
+  std::string text;  // unified, by file
 };
 
 enum class LineOrderKind { Retry, Down, Up };
@@ -99,11 +121,19 @@ class Backend {
 
   virtual AccessTokens& access_tokens() = 0;
 
-  virtual void inventory_text(Done<InventoryText> done) = 0;
+  virtual void inventory_text(std::optional<std::uint64_t> revision, Done<InventoryText> done) = 0;  // empty: running
+  virtual void inventory_history(std::size_t at_most, Done<std::vector<InventoryRevision>> done) = 0;
+  // `from` empty: what runs; `to` empty: the files.
+  virtual void inventory_diff(std::optional<std::uint64_t> from, std::optional<std::uint64_t> to,
+                              Done<InventoryDiff> done) = 0;
   virtual void inventory_check(const std::string& dir, Done<InventoryReport> done) = 0;  // "": the server's own
   virtual void inventory_plan(Done<InventoryReport> done) = 0;
   // Problems that are errors: nothing was changed. An Error: it could not be tried.
-  virtual void inventory_apply(const Identity& who, Done<InventoryReport> done) = 0;
+  // Conflict: a rollback is in force and the files differ from it.
+  virtual void inventory_apply(const Identity& who, InventoryOrder order, Done<InventoryReport> done) = 0;
+  // Makes an earlier revision the running one, as a new revision. NotFound: there is none of that number.
+  virtual void inventory_rollback(const Identity& who, std::uint64_t revision, InventoryOrder order,
+                                  Done<InventoryReport> done) = 0;
 };
 
 // NotFound, with the nearest name.

@@ -5,13 +5,11 @@
 
 #include "common/limits.h"
 #include "common/text.h"
-#include "server/front/router.h"
+#include "server/front/rest_routes.h"
 #include "server/front/rows.h"
 
 namespace oob {
 namespace {
-
-HttpResponse ok(const json::object& body) { return {200, "application/json", json::serialize(body)}; }
 
 // The names a request asks for: its `names`, or all; less those that the caller may not see.
 Result<std::vector<std::string>> names_asked(Backend& backend, const Call& call) {
@@ -19,19 +17,6 @@ Result<std::vector<std::string>> names_asked(Backend& backend, const Call& call)
   auto names = asked == call.request.query.end() ? backend.console_names() : backend.select(asked->second);
   if (names) std::erase_if(*names, [&](const std::string& name) { return !call.may(Right::List, name); });
   return names;
-}
-
-// A whole number in the query; `otherwise` if it is not there.
-Result<std::uint64_t> number_asked(const Call& call, const std::string& key, std::uint64_t otherwise) {
-  const auto found = call.request.query.find(key);
-  if (found == call.request.query.end()) return otherwise;
-  const std::string& text = found->second;
-  std::uint64_t value = 0;
-  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (bad != std::errc() || end != text.data() + text.size()) {
-    return fail(ErrorCode::Usage, key + " has to be a whole number, not \"" + escape_controls(text) + "\"");
-  }
-  return value;
 }
 
 void get_version(Backend&, const Call& call, Respond respond) {
@@ -141,35 +126,6 @@ void get_sessions(Backend& backend, const Call& call, Respond respond) {
   respond(ok({{"sessions", std::move(rows)}}));
 }
 
-void read_log(Backend& backend, const std::string& name, std::uint64_t from, std::size_t bytes_max, Respond respond) {
-  Console* console = backend.find_console(name);
-  if (!console) return respond(error_response(no_console(backend, name)));
-  console->log().read(from, bytes_max, [&backend, name, respond](Result<ConsoleLog::Read> read) {
-    Console* still = backend.find_console(name);
-    if (!read) return respond(error_response(read.error()));
-    if (!still) return respond(error_response(no_console(backend, name)));
-    respond(ok(log_json(*read, still->log())));
-  });
-}
-
-void get_log(Backend& backend, const Call& call, Respond respond) {
-  const auto lines = number_asked(call, "lines", 20), from = number_asked(call, "from", 0),
-             max = number_asked(call, "max", limits::stream_message_bytes_max);
-  for (const auto* number : {&lines, &from, &max}) {
-    if (!*number) return respond(error_response(number->error()));
-  }
-  if (*max == 0) return respond(error_response({ErrorCode::Usage, "max has to be at least 1"}));
-  const auto bytes_max = static_cast<std::size_t>(std::min<std::uint64_t>(*max, limits::log_request_bytes_max));
-  if (call.request.query.contains("from")) return read_log(backend, call.name, *from, bytes_max, std::move(respond));
-  Console* console = backend.find_console(call.name);
-  if (!console) return respond(error_response(no_console(backend, call.name)));
-  console->log().find_last_lines(*lines, limits::log_lines_back_bytes_max,
-                                 [&backend, name = call.name, bytes_max, respond](Result<std::uint64_t> offset) {
-                                   if (!offset) return respond(error_response(offset.error()));
-                                   read_log(backend, name, *offset, bytes_max, respond);
-                                 });
-}
-
 template <LineOrderKind order>
 void post_line(Backend& backend, const Call& call, Respond respond) {
   if (!backend.find_console(call.name)) return respond(error_response(no_console(backend, call.name)));
@@ -264,55 +220,6 @@ void post_revoke(Backend& backend, const Call& call, Respond respond) {
   });
 }
 
-// --- inventory -------------------------------------------------------------------------------------------------------
-
-void get_inventory(Backend& backend, const Call&, Respond respond) {
-  backend.inventory_text([respond](Result<InventoryText> inventory) {
-    respond(inventory ? ok(inventory_json(*inventory)) : error_response(inventory.error()));
-  });
-}
-
-void respond_report(const Result<InventoryReport>& report, const Respond& respond) {
-  respond(report ? ok(report_json(*report)) : error_response(report.error()));
-}
-
-// The folder named in the body; "" if none is.
-Result<std::string> folder_asked(const std::string& body) {
-  if (body.empty()) return std::string();
-  boost::system::error_code bad;
-  const json::value parsed = json::parse(body, bad);
-  const json::object* fields = bad ? nullptr : parsed.if_object();
-  if (!fields) return fail(ErrorCode::Usage, "the body has to be a JSON object");
-  const json::value* dir = fields->if_contains("dir");
-  if (!dir) return std::string();
-  if (!dir->is_string() || !dir->get_string().starts_with('/')) {
-    return fail(ErrorCode::Usage, "dir has to be an absolute path on the server's machine");
-  }
-  return std::string(dir->get_string());
-}
-
-void post_check(Backend& backend, const Call& call, Respond respond) {
-  const auto dir = folder_asked(call.request.body);
-  if (!dir) return respond(error_response(dir.error()));
-  backend.inventory_check(*dir, [respond](const Result<InventoryReport>& report) { respond_report(report, respond); });
-}
-
-void post_plan(Backend& backend, const Call&, Respond respond) {
-  backend.inventory_plan([respond](const Result<InventoryReport>& report) { respond_report(report, respond); });
-}
-
-void post_apply(Backend& backend, const Call& call, Respond respond) {
-  backend.inventory_apply(call.who, [respond](const Result<InventoryReport>& report) {
-    if (!report) return respond(error_response(report.error()));
-    json::object body = report_json(*report);
-    const std::uint64_t errors = body["errors"].to_number<std::uint64_t>();
-    if (errors == 0) return respond(ok(body));
-    body["error"] = {{"code", error_code_name(ErrorCode::Usage)},
-                     {"message", "the inventory has " + count_of(errors, "error", "errors") + "; nothing was changed"}};
-    respond({http_status(ErrorCode::Usage), "application/json", json::serialize(body)});
-  });
-}
-
 constexpr Route kRoutes[] = {
     {"GET", "/v1/version", Right::List, false, get_version},
     {"GET", "/v1/whoami", Right::List, false, get_whoami},
@@ -322,6 +229,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/consoles", Right::List, false, get_consoles},
     {"GET", "/v1/consoles/{name}", Right::List, true, get_console},
     {"GET", "/v1/consoles/{name}/log", Right::Log, true, get_log},
+    {"GET", "/v1/consoles/{name}/grep", Right::Log, true, get_grep},
     {"POST", "/v1/consoles/{name}/retry", Right::Write, true, post_line<LineOrderKind::Retry>},
     {"POST", "/v1/consoles/{name}/down", Right::Down, true, post_line<LineOrderKind::Down>},
     {"POST", "/v1/consoles/{name}/up", Right::Down, true, post_line<LineOrderKind::Up>},
@@ -333,13 +241,30 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/agents/{name}/enroll", Right::Admin, false, post_enroll},
     {"POST", "/v1/agents/{name}/revoke", Right::Admin, false, post_revoke},
     {"GET", "/v1/inventory", Right::Config, false, get_inventory},
-    {"POST", "/v1/inventory/check", Right::Config, false, post_check},
-    {"POST", "/v1/inventory/plan", Right::Config, false, post_plan},
-    {"POST", "/v1/inventory/apply", Right::Config, false, post_apply},
+    {"POST", "/v1/inventory/check", Right::Config, false, post_inventory_check},
+    {"POST", "/v1/inventory/plan", Right::Config, false, post_inventory_plan},
+    {"POST", "/v1/inventory/apply", Right::Config, false, post_inventory_apply},
+    {"GET", "/v1/inventory/history", Right::Config, false, get_inventory_history},
+    {"GET", "/v1/inventory/diff", Right::Config, false, get_inventory_diff},
+    {"POST", "/v1/inventory/rollback", Right::Config, false, post_inventory_rollback},
     {"GET", "/v1/stream", Right::List, false, nullptr},
 };
 
 }  // namespace
+
+HttpResponse ok(const json::object& body) { return {200, "application/json", json::serialize(body)}; }
+
+Result<std::uint64_t> number_asked(const Call& call, const std::string& key, std::uint64_t otherwise) {
+  const auto found = call.request.query.find(key);
+  if (found == call.request.query.end()) return otherwise;
+  const std::string& text = found->second;
+  std::uint64_t value = 0;
+  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (bad != std::errc() || end != text.data() + text.size()) {
+    return fail(ErrorCode::Usage, key + " has to be a whole number, not \"" + escape_controls(text) + "\"");
+  }
+  return value;
+}
 
 std::span<const Route> rest_routes() { return kRoutes; }
 

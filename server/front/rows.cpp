@@ -1,6 +1,8 @@
 // See rows.h.
 #include "server/front/rows.h"
 
+#include "server/log/format.h"
+
 namespace oob {
 namespace {
 
@@ -24,37 +26,6 @@ std::string base64(ByteView bytes) {
     for (std::size_t k = 0; k < 4; ++k) out += k <= left ? kDigits[group >> (18 - 6 * k) & 63] : '=';
   }
   return out;
-}
-
-std::string_view event_name(LogEvent::Kind kind) {
-  using Kind = LogEvent::Kind;
-  switch (kind) {
-    case Kind::Start:
-      return "start";
-    case Kind::Time:
-      return "time";
-    case Kind::Up:
-      return "up";
-    case Kind::Down:
-      return "down";
-    case Kind::Gap:
-      return "gap";
-    case Kind::Attach:
-      return "attach";
-    case Kind::Detach:
-      return "detach";
-    case Kind::TakeOver:
-      return "takeover";
-    case Kind::Break:
-      return "break";
-    case Kind::Moved:
-      return "moved";
-    case Kind::Line:
-      return "line";
-    case Kind::Note:
-      return "note";
-  }
-  return "note";
 }
 
 std::string_view agent_state_name(AgentRow::State state) {
@@ -160,8 +131,32 @@ json::object log_json(const ConsoleLog::Read& read, const ConsoleLog& log) {
     pieces.push_back(std::move(one));
   }
   out["next"] = read.next;
+  if (read.events_here > 0) out["skip"] = read.events_here;
+  put_time(out, "time", read.time);
   out["end"] = log.position().log_offset;
   out["oldest"] = log.oldest();
+  return out;
+}
+
+json::object found_json(const LogFound& found, const ConsoleLog& log) {
+  json::object out;
+  json::array& lines = out["lines"].emplace_array();
+  for (const LogLine& line : found.lines) {
+    json::object one{{"offset", line.log_offset}, {"data", base64(as_bytes(line.text))}, {"hit", line.hit}};
+    put_time(one, "time", line.time);
+    if (line.event) one["event"] = event_name(*line.event);
+    if (line.cut) one["cut"] = true;
+    json::array& matches = one["matches"].emplace_array();
+    for (const auto& [begin, end] : line.matches) matches.push_back(json::array{begin, end});
+    lines.push_back(std::move(one));
+  }
+  out["hits"] = found.hits;
+  out["done"] = found.done;
+  out["next"] = found.next;
+  out["context"] = found.context_next;
+  out["after"] = found.after_next;
+  out["skip"] = found.skip_next;
+  out["end"] = log.position().log_offset;
   return out;
 }
 
@@ -203,6 +198,32 @@ json::object inventory_json(const InventoryText& inventory) {
   return out;
 }
 
+json::object change_json(const InventoryChange& change) {
+  json::object out{{"change", change_name(change.kind)}, {"name", change.name}, {"text", change.text}};
+  put_text(out, "attached", change.attached);
+  return out;
+}
+
+json::object revision_json(const InventoryRevision& revision) {
+  return {{"revision", revision.number},
+          {"applied", format_utc(revision.applied)},
+          {"user", revision.user},
+          {"why", revision.why},
+          {"changes", revision.changes}};
+}
+
+json::object diff_json(const InventoryDiff& diff) {
+  json::object out{{"from", diff.from}, {"to", diff.to}};
+  json::array& problems = out["problems"].emplace_array();
+  for (const InventoryProblem& problem : diff.problems) {
+    problems.push_back({{"severity", problem.is_error ? "error" : "warning"}, {"text", problem.text}});
+  }
+  json::array& changes = out["changes"].emplace_array();
+  for (const InventoryChange& change : diff.changes) changes.push_back(change_json(change));
+  out["text"] = diff.text;
+  return out;
+}
+
 json::object report_json(const InventoryReport& report) {
   json::object out;
   out["revision"] = report.revision;
@@ -213,12 +234,13 @@ json::object report_json(const InventoryReport& report) {
     problems.push_back({{"severity", problem.is_error ? "error" : "warning"}, {"text", problem.text}});
   }
   for (const InventoryChange& change : report.changes) {
-    changes.push_back({{"change", change_name(change.kind)}, {"name", change.name}, {"text", change.text}});
+    changes.push_back(change_json(change));
   }
   out["errors"] = errors;
   out["warnings"] = report.problems.size() - errors;
   out["problems"] = std::move(problems);
   out["changes"] = std::move(changes);
+  put_text(out, "asks", report.asks);
   return out;
 }
 

@@ -119,7 +119,10 @@ class Groups final : public NameUniverse {
   void add(const Value& element, std::set<std::string>& into) {
     const std::string& text = element.text;
     if (!is_names_expression(text)) {
-      if (!text.empty() && trimmed(text) == text && escape_controls(text) == text) return void(into.insert(text));
+      if (!text.empty() && trimmed(text) == text && escape_controls(text) == text) {
+        warn_if_misspelt(element);
+        return void(into.insert(text));
+      }
       return to_.error(element.at, in_quotes(text) + " is neither a name nor a person");
     }
     if (const auto* group = text.starts_with('@') ? members(std::string_view(text).substr(1)) : nullptr) {
@@ -131,6 +134,16 @@ class Groups final : public NameUniverse {
     auto names = select_names(text, *this);
     if (!names) return to_.error(element.at, names.error().message);
     into.insert(names->begin(), names->end());
+  }
+
+  // A word that is no node is a person; one that is nearly a node is more likely a slip.
+  void warn_if_misspelt(const Value& element) {
+    const std::string& text = element.text;
+    if (std::ranges::binary_search(all_, text) || (steps_ += all_.size() + 1) > limits::names_steps_max) return;
+    if (const auto near = nearest_of(text, all_)) {
+      to_.warning(element.at, "no node or console is called " + in_quotes(text) + ", so it counts as a person" +
+                                  did_you_mean(near));
+    }
   }
 
   Inventory& out_;

@@ -18,19 +18,6 @@ std::size_t cost_of(const LogItem& item) {
   return kItemCost + (item.bytes ? item.bytes->size() : item.marker->text.size() + sizeof(LogMarker));
 }
 
-// The offset where the last `lines` lines of these pieces begin, if it is in them.
-std::optional<std::uint64_t> line_start(const std::vector<LogPiece>& pieces, std::uint64_t end, std::size_t lines) {
-  for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {
-    if (!piece->bytes) continue;
-    for (std::size_t i = piece->bytes->size(); i-- > 0;) {
-      if ((*piece->bytes)[i] != std::byte{'\n'}) continue;
-      const std::uint64_t next = piece->log_offset + i + 1;
-      if (next < end && --lines == 0) return next;  // a newline at the very end ends the last line
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<ConsoleLog>> ConsoleLog::open(LogFolder& folder, const std::string& name) {
@@ -58,6 +45,7 @@ ConsoleLog::ConsoleLog(std::shared_ptr<State> state) : state_(std::move(state)) 
 ConsoleLog::~ConsoleLog() {
   State& state = *state_;
   state.owner = nullptr;
+  state.wake_followers();
   if (!state.pending.empty()) state.folder->submit({&state_, 1});
   state.folder->waiting_cost -= state.waiting_cost;
   std::erase(state.folder->logs, &state);
@@ -121,15 +109,6 @@ void ConsoleLog::append_event(LogEvent::Kind kind, std::string text) {
   if (!state_->full(kItemCost + text.size())) state_->add_marker(kind, {}, std::move(text));
 }
 
-void ConsoleLog::read(std::uint64_t log_offset, std::size_t bytes_max, std::function<void(Result<Read>)> done) {
-  state_->read(log_offset, bytes_max, std::move(done));
-}
-
-void ConsoleLog::find_last_lines(std::size_t lines, std::size_t bytes_max,
-                                 std::function<void(Result<std::uint64_t>)> done) {
-  state_->find_lines(lines, std::min(bytes_max, 4096 + 128 * lines), bytes_max, std::move(done));
-}
-
 // --- State ---
 
 // A single piece always fits: only what waits already may stand in its way.
@@ -152,6 +131,9 @@ void ConsoleLog::State::add(LogItem item) {
   waiting_cost += cost;
   folder->waiting_cost += cost;
   if (!dirty) folder->mark_dirty(*this);
+  if (!followers.empty() && !follow_gather->armed()) {
+    follow_gather->once(limits::log_follow_gather_time, [this] { wake_followers(); });
+  }
   if (gathered() && in_flight.size() < 2) {
     const auto self = shared_from_this();
     folder->submit({&self, 1});
@@ -197,56 +179,6 @@ void ConsoleLog::State::written() {
     const auto self = shared_from_this();
     folder->submit({&self, 1});
   }
-}
-
-void ConsoleLog::State::add_memory(LogPieces& pieces) const {
-  const auto add_batch = [&](const LogBatch& batch) {
-    for (const LogItem& item : batch) {
-      if (!(item.bytes ? pieces.output(item.log_offset, *item.bytes) : pieces.marker(*item.marker))) return false;
-    }
-    return true;
-  };
-  for (const InFlight& given : in_flight) {
-    if (!add_batch(*given.batch)) return;
-  }
-  add_batch(pending);
-}
-
-// The worker runs jobs in order and reports them in order: when this one is reported, the batches in flight are exactly
-// those it has not seen in the file. So file and memory meet without a gap or a repeat.
-void ConsoleLog::State::read(std::uint64_t log_offset, std::size_t bytes_max, ReadDone done) {
-  struct Job {
-    std::shared_ptr<LogFile> file;
-    LogPieces pieces;
-    Result<bool> all = false;
-  };
-  auto job = std::make_shared<Job>(Job{file, LogPieces(log_offset, bytes_max)});
-  folder->worker.run([job] { job->all = job->file->read(job->pieces); },
-                     [job, weak = weak_from_this(), done = std::move(done)] {
-                       const auto self = weak.lock();
-                       if (!self || !self->owner) {
-                         return done(fail(ErrorCode::NotFound, "the console was removed while its log was read"));
-                       }
-                       if (!job->all) return done(tl::unexpected(job->all.error()));
-                       if (*job->all) self->add_memory(job->pieces);
-                       Read read = job->pieces.take();
-                       read.next = std::min(read.next, self->position.log_offset);
-                       done(std::move(read));
-                     });
-}
-
-// Looks in the last `window` bytes first, as most lines are short; then in more.
-void ConsoleLog::State::find_lines(std::size_t lines, std::size_t window, std::size_t bytes_max, FoundLines done) {
-  const std::uint64_t end = position.log_offset, oldest = std::min(outcome.oldest, end);
-  const std::uint64_t from = end - std::min<std::uint64_t>(window, end - oldest);
-  if (lines == 0 || from == end) return folder->shard.post([end, done = std::move(done)] { done(end); });
-  read(from, end - from, [=, weak = weak_from_this()](Result<Read> read) {
-    if (!read) return done(tl::unexpected(read.error()));
-    if (const auto start = line_start(read->pieces, end, lines)) return done(*start);
-    if (from == oldest || window >= bytes_max) return done(from);
-    const auto self = weak.lock();  // alive, as the read was done
-    self->find_lines(lines, std::min(bytes_max, window * 8), bytes_max, done);
-  });
 }
 
 }  // namespace oob

@@ -43,7 +43,20 @@ struct LogPiece {
   std::optional<LogEvent> event;
 };
 
-class LogFolder;  // all logs of a server: the worker, the gather timer, the budget, the folder's state
+// What a reader wants of a log.
+struct LogWanted {
+  std::uint64_t from = 0;
+  std::uint64_t to = UINT64_MAX;  // no output from here on; events right before it belong to it
+  std::size_t bytes_max = SIZE_MAX;
+  WallTime since = WallTime::min(), until = WallTime::max();  // of events; gaps are always told
+  bool times = false;                                         // Time events too
+  std::size_t skip_events = 0;  // that stand at `from` and were given before: Read::events_here
+};
+
+struct LogSpans;         // log_times.h
+struct LogFound;         // log_search.h
+struct LogSearchWanted;  // log_search.h
+class LogFolder;         // all logs of a server: the worker, the gather timer, the budget, the folder's state
 
 class ConsoleLog {
  public:
@@ -79,16 +92,28 @@ class ConsoleLog {
   std::uint64_t unlogged_bytes() const;
 
   // Reads from `log_offset` on, at most `bytes_max` bytes of output, of what is written or pending (so that a reader
-  // who arrives at position() has missed nothing and seen nothing twice). Reads the file on the worker; `done` on the
-  // shard, never from inside read(). Missing output is a Gap event; an offset beyond position() gives nothing. Errors:
-  // Unavailable if the file cannot be read, NotFound if this log was destroyed meanwhile.
+  // who arrives at position() has missed nothing and seen nothing twice). Reads the file on a thread of its own; `done`
+  // on the shard, never from inside read(). Missing output is a Gap event; an offset beyond position() gives nothing.
+  // Errors: Unavailable if the file cannot be read or too many read, NotFound if this log was destroyed meanwhile.
   struct Read {
     std::vector<LogPiece> pieces;
-    std::uint64_t next = 0;  // where to go on; == position().log_offset: all there is
+    std::uint64_t next = 0;        // where to go on; == position().log_offset: all there is
+    std::size_t events_here = 0;   // met at `next`
+    std::optional<WallTime> time;  // of what comes first, at the earliest
   };
   void read(std::uint64_t log_offset, std::size_t bytes_max, std::function<void(Result<Read>)> done);
+  void read(const LogWanted& wanted, std::function<void(Result<Read>)> done);
+  // Calls back once when something was appended since the call, or after `wait`. Unavailable: too many wait.
+  Result<> wait_for_more(Duration wait, std::function<void()> done);
+  // Where the output of `since` to `until` is.
+  void find_times(WallTime since, WallTime until, std::function<void(Result<LogSpans>)> done);
+  // One slice of a search, on the searches' thread. Errors as read(); Usage: the pattern.
+  void search(LogSearchWanted wanted, std::function<void(Result<LogFound>)> done);
   // The offset where the last `lines` lines begin (at most `bytes_max` back).
   void find_last_lines(std::size_t lines, std::size_t bytes_max, std::function<void(Result<std::uint64_t>)> done);
+  // The same before `end`, and not before `oldest`.
+  void find_last_lines(std::size_t lines, std::size_t bytes_max, std::uint64_t oldest, std::uint64_t end,
+                       std::function<void(Result<std::uint64_t>)> done);
   std::uint64_t oldest() const;                 // offset of the first byte the file holds
   std::optional<WallTime> last_output() const;  // after a restart as nearly as the log's markers tell
 

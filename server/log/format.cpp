@@ -12,6 +12,7 @@
 namespace oob {
 namespace {
 
+constexpr std::string_view kSetBack = "clock-set-back=";
 constexpr std::string_view kMarkerStart = "\x1Eoob ";
 constexpr std::array<std::string_view, 12> kEventNames = {"start",  "time",     "up",    "down",  "gap",  "attach",
                                                           "detach", "takeover", "break", "moved", "line", "note"};
@@ -104,6 +105,18 @@ bool marker_at(ByteView file, std::size_t at, bool file_start) {
 }
 
 }  // namespace
+
+std::string_view event_name(LogEvent::Kind kind) { return kEventNames[static_cast<std::size_t>(kind)]; }
+
+std::uint64_t clock_set_back(const LogMarker& marker) {
+  std::string_view text = marker.text;
+  std::uint64_t times = 0;
+  return take_prefix(text, kSetBack) && parse_number(text, times) ? times : 0;
+}
+
+std::string clock_set_back_text(std::uint64_t times) {
+  return times == 0 ? "" : std::string(kSetBack) + std::to_string(times);
+}
 
 LogPosition position_after(const LogMarker& marker) { return advanced(marker.at, marker.gap_bytes.value_or(0)); }
 

@@ -21,11 +21,17 @@ struct LogMarker {
   std::string text;                        // as said; escaped in the file, cut to limits::log_marker_bytes_max there
 };
 
+std::string_view event_name(LogEvent::Kind kind);  // "attach", as in the file and in the API
+
 inline LogPosition advanced(LogPosition position, std::uint64_t bytes) {
   position.log_offset += bytes;
   position.line_offset += bytes;
   return position;
 }
+// In the text of a Time marker: how often the clock had gone back in this file. 0: it does not say.
+std::uint64_t clock_set_back(const LogMarker& marker);
+std::string clock_set_back_text(std::uint64_t times);
+
 // Where the stream is behind the marker: a gap of known size has moved it.
 LogPosition position_after(const LogMarker& marker);
 

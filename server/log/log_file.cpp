@@ -35,8 +35,13 @@ LogFile::LogFile(std::string path, const Clock& clock) : path_(std::move(path)),
 LogFile::~LogFile() { close(); }
 
 void LogFile::close() {
-  if (fd_ >= 0) ::close(fd_);
+  open_.reset();  // a reader may still be in it
   fd_ = -1;
+}
+
+void LogFile::take_descriptor(int fd) {
+  fd_ = fd;
+  if (fd >= 0) open_ = std::make_shared<const LogDescriptor>(fd);
 }
 
 void LogFile::open() { open_file(""); }
@@ -93,7 +98,7 @@ bool LogFile::refuse(const std::string& doing) {
 bool LogFile::open_file(std::string why) {
   close();
   ::mkdir(std::filesystem::path(path_).parent_path().c_str(), 0750);  // there, or open() says what is wrong
-  fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0640);
+  take_descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0640));
   if (fd_ < 0) return refuse("cannot open");
   auto found = recover();
   if (!found) {
@@ -145,7 +150,7 @@ bool LogFile::set_aside(const std::string& reason) {
   log_limited(LogLevel::Error, "log", path_, "a console's log is damaged and was put aside",
               {{"file", aside}, {"reason", reason}});
   close();
-  fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_EXCL, 0640);
+  take_descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_EXCL, 0640));
   return fd_ >= 0 || refuse("cannot make");
 }
 
@@ -195,14 +200,23 @@ void LogFile::encode(const LogItem& item) {
   for (std::size_t at = 0; at < size;) {
     const auto apart = std::chrono::abs(item.read_at - encoding_.last_time);
     // In mid-line a marker costs an added newline, so it waits for the line's end; not for ever.
-    const bool time_due = apart >= limits::log_time_marker_every * (encoding_.mid_line ? 2 : 1);
-    if (time_due || encoding_.output_since_marker >= limits::log_marker_every_bytes) {
-      put_marker({LogEvent::Kind::Time, item.read_at, encoding_.position, {}, ""});
+    const bool waits = encoding_.mid_line && apart < limits::log_time_marker_in_line_every;
+    const bool time_due = apart >= limits::log_time_marker_every;
+    if ((time_due && !waits) || encoding_.output_since_marker >= limits::log_marker_every_bytes) put_time(item.read_at);
+    std::size_t part = std::min(size - at, limits::log_marker_every_bytes - encoding_.output_since_marker);
+    if (time_due && waits) {
+      const std::size_t line = as_text(*item.bytes).substr(at, part).find('\n');
+      if (line != std::string_view::npos) part = line + 1;
     }
-    const std::size_t part = std::min(size - at, limits::log_marker_every_bytes - encoding_.output_since_marker);
     encode_bytes(item.bytes, at, part);
     at += part;
   }
+}
+
+// The marker's text numbers how often the clock went back, for those who look for a time (log_times.h).
+void LogFile::put_time(WallTime time) {
+  if (time < encoding_.last_time) ++encoding_.clock_set_back;
+  put_marker({LogEvent::Kind::Time, time, encoding_.position, {}, clock_set_back_text(encoding_.clock_set_back)});
 }
 
 void LogFile::encode_bytes(const Chunk& chunk, std::size_t begin, std::size_t bytes) {

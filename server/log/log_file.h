@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "server/log/format.h"
+#include "server/log/log_reader.h"
 
 namespace oob {
 
@@ -23,24 +23,30 @@ struct LogItem {
 
 // Collects what a reader gets, in order, whole pieces of at most 64 KB; events between them are told once: those that
 // stand before a byte that no longer fits are left to the next read.
-class LogPieces {
+class LogPieces final : public LogSink {
  public:
-  LogPieces(std::uint64_t from, std::size_t bytes_max) : next_(from), left_(std::max<std::size_t>(1, bytes_max)) {}
-  // False: full; nothing more is wanted. What lies before the wanted offset is passed over.
-  bool output(std::uint64_t log_offset, ByteView bytes);
-  bool marker(const LogMarker& marker);
+  explicit LogPieces(const LogWanted& wanted);
+  LogPieces(std::uint64_t from, std::size_t bytes_max) : LogPieces(LogWanted{.from = from, .bytes_max = bytes_max}) {}
+  bool output(std::uint64_t log_offset, ByteView bytes) override;
+  bool marker(const LogMarker& marker) override;
+  void read_at(WallTime time) override;
   ConsoleLog::Read take();
-  std::uint64_t next() const { return next_; }
+  std::uint64_t next() const override { return next_; }
 
  private:
   bool stop();
+  bool time(const LogMarker& marker);
+  bool wants(const LogMarker& event);
   void seal();
 
+  const LogWanted wanted_;
   std::vector<LogPiece> pieces_;
   Bytes open_;  // the last piece's bytes, still growing
   std::uint64_t open_offset_ = 0;
   std::uint64_t next_;
   std::size_t left_;
+  std::size_t events_here_ = 0;  // met at next_, given or not
+  std::optional<WallTime> time_, time_before_;
   bool full_ = false;
 };
 
@@ -63,11 +69,26 @@ class LogFile {
   std::uint64_t oldest() const { return oldest_; }
   std::optional<WallTime> last_output() const { return last_output_; }  // found at open()
 
-  // Adds what the file holds from pieces.next() on. False: pieces are full; true: this was all there is.
+  // For readers on other threads, until the next write tells another one.
+  LogView view() const { return {open_, tail_.file_bytes, tail_.marker_at, tail_.marker_offset, oldest_, end_}; }
+  // Adds what the file holds from sink.next() on. False: the sink is full; true: this was all there is.
   // A part that cannot be read or is no longer there is a gap.
-  Result<bool> read(LogPieces& pieces) const;
+  Result<bool> read(LogSink& sink) const;
 
  private:
+  // Where the file's end is, as far as it was written; the same while items are encoded, taken over by commit().
+  struct Tail {
+    LogPosition position;
+    std::size_t file_bytes = 0;
+    bool mid_line = false;
+    std::size_t output_since_marker = 0;
+    WallTime last_time{};              // of the last Time marker
+    std::uint64_t clock_set_back = 0;  // how often, of those markers
+    std::size_t marker_at = 0;         // the last marker: where in the file, and of what offset
+    std::uint64_t marker_offset = 0;
+  };
+  void find_last_time(Tail& tail) const;
+  void take_descriptor(int fd);
   bool open_file(std::string why);
   bool begin_file(LogPosition position, std::string why, const std::string& damage);
   struct Found;  // what an existing file says
@@ -80,26 +101,12 @@ class LogFile {
   void encode_bytes(const Chunk& chunk, std::size_t begin, std::size_t bytes);
   void encode_gap();
   void put_marker(const LogMarker& marker);
+  void put_time(WallTime time);
   void put_scratch(std::size_t begin);
   bool commit();
   bool refuse(const std::string& doing);
   void skip(std::span<const LogItem> items);
   void close();
-  Result<bool> read_file(LogPieces& pieces, LogPosition& position) const;
-  std::size_t start_of_read(std::uint64_t log_offset) const;
-  Result<Bytes> read_at(std::size_t from, std::size_t bytes) const;
-  std::size_t marker_after(std::size_t from, std::size_t limit, LogMarker& marker) const;
-
-  // Where the file's end is, as far as it was written; the same while items are encoded, taken over by commit().
-  struct Tail {
-    LogPosition position;
-    std::size_t file_bytes = 0;
-    bool mid_line = false;
-    std::size_t output_since_marker = 0;
-    WallTime last_time{};       // of the last Time marker
-    std::size_t marker_at = 0;  // the last marker: where in the file, and of what offset
-    std::uint64_t marker_offset = 0;
-  };
   struct Segment {  // to be written: a range of scratch_, or of a chunk that is long enough not to be copied
     const Chunk* chunk;
     std::size_t begin, bytes;
@@ -108,7 +115,8 @@ class LogFile {
   const std::string path_;
   const Clock& clock_;
   int fd_ = -1;
-  bool known_ = false;  // the position was read from, or written to, the file
+  std::shared_ptr<const LogDescriptor> open_;  // owns fd_
+  bool known_ = false;                         // the position was read from, or written to, the file
   Tail tail_, encoding_;
   std::vector<Segment> segments_;
   LogPosition end_;  // beyond tail_.position while the disk refuses

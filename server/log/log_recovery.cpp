@@ -1,10 +1,8 @@
-// LogFile's reading side: recovery of the position after a crash from the file's tail, and reading from any offset.
-// Nothing read is trusted: a file may be damaged or edited; then parts of it are gaps, never a crash or a loop.
+// LogFile's recovery: where the log stands after a crash, from the file's tail. Nothing read is trusted.
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
 
 #include "common/limits.h"
 #include "server/log/log_found.h"
@@ -18,22 +16,6 @@ constexpr std::size_t kTailBytes = 2 * limits::log_marker_every_bytes + kBlockBy
 
 }  // namespace
 
-Result<Bytes> LogFile::read_at(std::size_t from, std::size_t bytes) const {
-  Bytes block(bytes);
-  std::size_t got = 0;
-  while (got < bytes) {
-    const ssize_t n = ::pread(fd_, block.data() + got, bytes - got, off_t(from + got));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      return fail(ErrorCode::Unavailable, "cannot read the log: " + std::generic_category().message(errno));
-    }
-    if (n == 0) break;
-    got += std::size_t(n);
-  }
-  block.resize(got);
-  return block;
-}
-
 Result<LogFile::Found> LogFile::recover() {
   errno = 0;
   Found found;
@@ -46,7 +28,8 @@ Result<LogFile::Found> LogFile::recover() {
   const auto size = std::size_t(status.st_size);
   if (size == 0) return found;
   found.empty = false;
-  auto head = read_at(0, limits::log_marker_bytes_max);
+  const LogView everything{open_, size, 0, 0, 0, {}};
+  auto head = read_log_at(everything, 0, limits::log_marker_bytes_max);
   if (!head) return tl::unexpected(head.error());
   const LogElement first = next_element(*head);
   // A single torn marker is a file whose very first write was cut off.
@@ -57,12 +40,13 @@ Result<LogFile::Found> LogFile::recover() {
   }
   for (const std::size_t window : {kBlockBytes, kTailBytes}) {
     const std::size_t from = size > window ? size - window : 0;
-    auto tail = read_at(from, size - from);
+    auto tail = read_log_at(everything, from, size - from);
     if (!tail) return tl::unexpected(tail.error());
     if (found_in_tail(*tail, from, found)) break;
   }
   if (first.type != LogElement::Type::Marker) found.damage = "it does not begin with a marker";
   found.oldest = first.marker.at.log_offset;
+  if (found.damage.empty()) find_last_time(found.tail);
   if (found.damage.empty() && found.tail.file_bytes < size && ::ftruncate(fd_, off_t(found.tail.file_bytes)) != 0) {
     return fail(ErrorCode::Unavailable, "ftruncate");
   }
@@ -114,92 +98,25 @@ std::optional<WallTime> LogFile::last_output_in(ByteView file, bool file_start) 
   return last;
 }
 
-// --- reading ---
-
-// The first marker at file position `from` or later that begins before `limit`; `limit` if there is none.
-std::size_t LogFile::marker_after(std::size_t from, std::size_t limit, LogMarker& marker) const {
-  for (std::size_t at = from; at < limit; at += kBlockBytes) {
-    const std::size_t before = at > 0 ? 1 : 0;  // a marker follows a newline, so the byte before is needed
-    const std::size_t want = std::min(kBlockBytes, limit - at) + limits::log_marker_bytes_max + before;
-    const auto block = read_at(at - before, std::min(want, tail_.file_bytes - (at - before)));
-    if (!block) return limit;
-    const std::size_t found = find_marker(*block, before, at == 0);
-    if (found == std::string_view::npos || at - before + found >= limit) continue;
-    marker = next_element(ByteView(*block).subspan(found)).marker;
-    return at - before + found;
-  }
-  return limit;
-}
-
-// A marker from which to read towards `log_offset`: the last one before it, or not long before that one. Events that
-// stand right before the byte wanted are wanted too, so the marker has to be of a smaller offset.
-std::size_t LogFile::start_of_read(std::uint64_t log_offset) const {
-  if (log_offset > tail_.marker_offset) return tail_.marker_at;
-  std::size_t low = 0, high = tail_.marker_at;
-  while (high - low > kBlockBytes) {
-    const std::size_t middle = low + (high - low) / 2;
+// A log of events only may hold its last time marker far from its end.
+void LogFile::find_last_time(Tail& tail) const {
+  const LogView whole{open_, tail.file_bytes, 0, 0, 0, {}};
+  for (std::size_t limit = tail.file_bytes; limit > 0;) {
+    const std::size_t from = limit > kBlockBytes ? limit - kBlockBytes : 0;
     LogMarker marker;
-    const std::size_t found = marker_after(middle, high, marker);
-    if (found < high && marker.at.log_offset < log_offset) {
-      low = found;
-    } else {
-      high = middle;
+    bool found = false;
+    for (std::size_t at = marker_after(whole, from, limit, marker); at < limit;
+         at = marker_after(whole, at + 1, limit, marker)) {
+      if (marker.kind != LogEvent::Kind::Time) continue;
+      tail.last_time = marker.time;
+      tail.clock_set_back = clock_set_back(marker);
+      found = true;
     }
+    if (found) return;
+    limit = from;
   }
-  return low;
 }
 
-Result<bool> LogFile::read(LogPieces& pieces) const {
-  const auto gap_to = [&](LogPosition from, std::uint64_t to, const char* why) {
-    return pieces.marker({LogEvent::Kind::Gap, clock_.wall(), from, to - from.log_offset, why});
-  };
-  if (pieces.next() < oldest_ && !gap_to({pieces.next(), 0, 0}, oldest_, "older output is not in this log file")) {
-    return false;
-  }
-  LogPosition position{pieces.next(), 0, 0};
-  if (fd_ >= 0) {
-    auto all = read_file(pieces, position);
-    if (!all || !*all) return all;
-  }
-  return end_.log_offset <= position.log_offset || gap_to(position, end_.log_offset, "not written: the disk refused");
-}
-
-// Parses from a marker on; `position` becomes that of the file's end.
-Result<bool> LogFile::read_file(LogPieces& pieces, LogPosition& position) const {
-  std::size_t at = start_of_read(pieces.next());
-  bool synced = false;  // the first marker sets the position; a later one that is ahead of it tells of missing bytes
-  while (at < tail_.file_bytes) {
-    auto block = read_at(at, std::min(4 * kBlockBytes, tail_.file_bytes - at));
-    if (!block) return tl::unexpected(block.error());
-    ByteView left = *block;
-    LogElement element;
-    for (element = next_element(left); element.file_bytes > 0; element = next_element(left)) {
-      // An element at the block's end may go on in the next block.
-      left = left.subspan(element.file_bytes);
-      if (element.type == LogElement::Type::Marker) {
-        const LogPosition to = element.marker.at;
-        const bool jump = synced && to.log_offset > position.log_offset;
-        if (jump && !pieces.marker({LogEvent::Kind::Gap, element.marker.time, position,
-                                    to.log_offset - position.log_offset, "missing in the log file"})) {
-          return false;
-        }
-        if (!pieces.marker(element.marker)) return false;
-        const LogPosition after = position_after(element.marker);
-        if (!synced || after.log_offset > position.log_offset) position = after;
-        synced = true;
-      } else if (!element.output.empty()) {
-        if (!pieces.output(position.log_offset, element.output)) return false;
-        position = advanced(position, element.output.size());
-      }
-    }
-    const std::size_t taken = block->size() - left.size();
-    at += taken;
-    if (element.type == LogElement::Type::Bad || taken == 0) {
-      LogMarker marker;  // damage in the middle: on from the next sound marker, which tells how much is missing
-      at = marker_after(at + 1, tail_.file_bytes, marker);
-    }
-  }
-  return true;
-}
+Result<bool> LogFile::read(LogSink& sink) const { return LogReader(clock_).read(view(), sink); }
 
 }  // namespace oob

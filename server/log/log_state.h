@@ -1,6 +1,7 @@
-// The shard's side of the logs, shared by console_log.cpp and log_folder.cpp only. The LogFile of each log belongs to
-// the worker: the shard never touches it but through jobs, and knows of it what a job's outcome said.
+// The shard's side of the logs, shared by console_log.cpp, log_reading.cpp and log_folder.cpp only. The LogFile of each
+// log belongs to the worker: the shard never touches it but through jobs, and knows of it what a job's outcome said.
 #pragma once
+#include <list>
 #include <vector>
 
 #include "server/log/log_file.h"
@@ -14,8 +15,9 @@ struct LogOutcome {
   LogPosition end;
   std::string trouble;
   std::uint64_t unlogged_bytes = 0, oldest = 0;
+  LogView view;
   static LogOutcome of(const LogFile& file) {
-    return {file.end(), file.trouble(), file.unlogged_bytes(), file.oldest()};
+    return {file.end(), file.trouble(), file.unlogged_bytes(), file.oldest(), file.view()};
   }
 };
 
@@ -48,19 +50,44 @@ struct ConsoleLog::State : std::enable_shared_from_this<ConsoleLog::State> {
   void drop(std::size_t bytes);
   void reported(LogOutcome now);  // by a job, on the shard
   void written();                 // the oldest batch in flight
-  void add_memory(LogPieces& pieces) const;
+
+  // log_reading.cpp
+  void each_in_memory(const std::function<bool(const LogItem&)>& call) const;
   using ReadDone = std::function<void(Result<Read>)>;
-  void read(std::uint64_t log_offset, std::size_t bytes_max, ReadDone done);
+  struct ReadJob;
+  void read(const LogWanted& wanted, ReadDone done);
+  void go_on(std::shared_ptr<ReadJob> job);
+  struct SearchJob;
+  void search_on(std::shared_ptr<SearchJob> job);
+  struct LinesWanted {
+    std::size_t lines, window, bytes_max;
+    std::uint64_t oldest, end;
+  };
   using FoundLines = std::function<void(Result<std::uint64_t>)>;
-  void find_lines(std::size_t lines, std::size_t window, std::size_t bytes_max, FoundLines done);
+  void find_lines(const LinesWanted& wanted, FoundLines done);
+  struct Follower {
+    std::unique_ptr<Timer> timer;
+    std::function<void()> done;
+  };
+  std::list<Follower> followers;
+  std::unique_ptr<Timer> follow_gather;
+  void wake_followers();
 };
 
 struct LogFolder::State : std::enable_shared_from_this<LogFolder::State> {
   State(Shard& home, std::string folder_path)
-      : shard(home), path(std::move(folder_path)), worker(home, Worker::Temper::Patient), gather(home), retry(home) {}
+      : shard(home),
+        path(std::move(folder_path)),
+        worker(home, Worker::Temper::Patient),
+        reader(home, Worker::Temper::Patient),
+        searcher(home, Worker::Temper::Patient),
+        gather(home),
+        retry(home) {}
   Shard& shard;
   std::string path;
-  Worker worker;
+  Worker worker;                        // writes
+  Worker reader, searcher;              // a disk that is slow to read holds no writing, and a search no reading
+  std::size_t reads = 0, searches = 0;  // under way
   Timer gather, retry;
   std::vector<ConsoleLog::State*> logs;                   // all
   std::vector<std::shared_ptr<ConsoleLog::State>> dirty;  // with something pending, or wanting a try

@@ -6,6 +6,7 @@ import tempfile
 
 import log_reader
 from harness import Site, SHELL_USER, eventually, program
+from stream import Stream
 
 SHELL = f'line = "exec"\ncommand = ["/bin/bash", "--norc", "-i"]\nuser = "{SHELL_USER}"\n'
 TWO = f'[console.kept]\n{SHELL}[console.changed]\n{SHELL}[console.numbers]\nline = "test"\nrate = 100\n'
@@ -144,3 +145,96 @@ def test_a_program_that_the_agents_own_file_does_not_allow_is_not_run():
     with Site(text) as site:
         down = eventually(lambda: site.console("no") if site.console("no")["state"] == "down" else None)
         assert "agent.toml" in down["detail"] or "allow" in down["detail"], down
+
+
+def revisions(site):
+    return site.rest("GET", "/v1/inventory/history")["revisions"]
+
+
+def test_a_rollback_is_a_new_revision_and_no_plain_reload_undoes_it_not_even_after_a_restart():
+    more = TWO + '[console.added]\nline = "test"\n'
+    with Site(TWO) as site:
+        site.wait_up("kept")
+        pid = site.console("kept")["pid"]
+        site.write_inventory(more)
+        site.oob("inventory", "apply")
+        said = site.oob("inventory", "rollback", "1").stdout
+        assert "- added" in said and "revision 3 is running" in said, said
+        assert [(r["revision"], r["why"], r["changes"]) for r in revisions(site)] == [
+            (3, "rollback to 1", "removed added"), (2, "oob inventory apply", "added added"),
+            (1, "first start", "3 consoles")], revisions(site)
+        assert site.rest("GET", "/v1/consoles/added", status=404)
+        with open(f"{site.folder}/inventory.d/site.toml") as file:
+            assert file.read() == more, "the admin's file was written over"
+        for restart in (False, True):
+            if restart:
+                site.restart_server()
+                site.wait_up("kept")
+            line = site.apply()
+            assert "revision 3 is a rollback to 1" in line and "oob inventory diff" in line and "--replace" in line, line
+            refused = site.oob("inventory", "apply", check=False)
+            assert refused.returncode == 1 and "--replace" in refused.stderr, refused
+            assert "rollback to 1" in site.oob("inventory", "plan").stdout
+            assert len(revisions(site)) == 3
+        assert site.console("kept")["pid"] == pid
+        site.oob("inventory", "apply", "--replace")
+        site.wait_up("added")
+        assert "applied" in site.apply()  # the files rule again
+
+
+def test_after_a_rollback_files_that_agree_again_are_applied_as_ever():
+    with Site(TWO) as site:
+        site.write_inventory(TWO + '[console.added]\nline = "test"\n')
+        site.oob("inventory", "apply")
+        site.oob("inventory", "rollback", "1")
+        site.write_inventory(TWO)
+        assert "applied" in site.apply()
+        site.write_inventory(TWO + '[console.other]\nline = "test"\n')
+        assert "applied" in site.apply()
+        site.wait_up("other")
+
+
+def test_a_diff_names_what_differs_and_shows_the_text():
+    with Site(TWO) as site:
+        site.write_inventory(TWO.replace("rate = 100", "rate = 50"))
+        assert site.oob("inventory", "diff").stdout == "~ numbers: console: rate (the line starts anew)\n"
+        text = site.oob("inventory", "diff", "--text").stdout
+        assert re.search(r"^--- revision 1/site\.toml\n\+\+\+ files/site\.toml\n@@ -\d+,4 \+\d+,4 @@\n", text), text
+        assert "\n-rate = 100\n+rate = 50\n" in text, text
+        site.oob("inventory", "apply")
+        assert site.oob("inventory", "diff").stdout == "no difference\n"
+        assert site.oob("inventory", "diff", "1").stdout == site.oob("inventory", "diff", "1", "2").stdout
+        assert "rate = 50" in site.oob("inventory", "diff", "1", "--text").stdout
+        assert site.oob("inventory", "diff", "7", check=False).returncode == 4
+        assert site.oob("inventory", "diff", "x", check=False).returncode == 2
+
+
+def test_an_export_writes_the_files_as_they_are_and_over_nothing():
+    with Site(TWO) as site, tempfile.TemporaryDirectory() as folder:
+        site.write_inventory('[group]\npeople = ["carol"]\n', "more.toml")
+        site.oob("inventory", "apply")
+        site.oob("inventory", "export", f"{folder}/new")
+        site.oob("inventory", "export", "1", f"{folder}/first")
+        for new, names in (("new", ["more.toml", "site.toml"]), ("first", ["site.toml"])):
+            assert sorted(os.listdir(f"{folder}/{new}")) == names
+            with open(f"{folder}/{new}/site.toml") as file:
+                assert file.read() == TWO
+        again = site.oob("inventory", "export", f"{folder}/new", check=False)
+        assert again.returncode == 2 and "empty" in again.stderr, again
+        assert site.oob("inventory", "export", check=False).returncode == 2
+
+
+def test_an_apply_that_cuts_off_who_writes_asks_and_without_a_terminal_is_refused():
+    with Site(TWO) as site:
+        site.wait_up("changed")
+        stream = Stream(site.socket)
+        stream.attach("changed", write=True)
+        site.write_inventory(TWO.replace("[console.changed]\n" + SHELL, ""))
+        planned = site.oob("inventory", "plan").stdout
+        assert re.search(r"^- changed: .*; \S+ \(read-write\) is attached$", planned, re.M), planned
+        refused = site.oob("inventory", "apply", check=False)
+        assert refused.returncode == 2 and "--yes" in refused.stderr, refused
+        assert len(revisions(site)) == 1
+        site.oob("inventory", "apply", "--yes")
+        assert len(revisions(site)) == 2
+        stream.close()

@@ -27,7 +27,7 @@ def start_agent(guest):
 def configure(guest, shown, **settings):
     """Sets the line anew; the last value of the line control register, without the divisor's access bit."""
     mark = guest.mark()
-    guest.run(f"cat >/etc/inv/a.toml <<'E'\n{inventory(**settings)}E\noob inventory apply")
+    guest.run(f"cat >/etc/inv/a.toml <<'E'\n{inventory(**settings)}E\noob inventory apply --yes")
     guest.wait_for(f"oob info port | grep -q 'settings: *{shown}'")
     return [value for value in guest.registers(LCR, mark) if not value & DLAB][-1]
 
@@ -111,7 +111,7 @@ def test_a_real_uart_is_set_watched_and_broken_and_feels_no_end_of_ours():
         configure(guest, "1200 8N1", speed=1200)
         assert guest.registers(MCR, mark)[0] & (DTR | RTS) == RTS, "hangup = close did not lower DTR"
         mark = guest.mark()
-        guest.run(f"cat >/etc/inv/a.toml <<'E'\n{inventory(speed=4000000)}E\noob inventory apply")
+        guest.run(f"cat >/etc/inv/a.toml <<'E'\n{inventory(speed=4000000)}E\noob inventory apply --yes")
         guest.wait_for("oob info port | grep -q 'cannot be set to 4000000 bps'")
         felt_nothing(guest, mark)
 

@@ -62,7 +62,7 @@ def test_the_terminal_is_restored_after_its_console_was_removed():
         site.wait_up("sh")
         terminal = attach(site, "sh")
         site.write_inventory('[console.other]\nline = "test"\n')
-        site.oob("inventory", "apply")
+        site.oob("inventory", "apply", "--yes")
         terminal.ended()
         assert terminal.restored()
         terminal.close()

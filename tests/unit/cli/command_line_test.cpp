@@ -43,7 +43,8 @@ TEST(CommandLine, a_plain_name_takes_attachs_options) {
 
 TEST(CommandLine, a_verb_that_wants_a_second_word_names_those_there_are) {
   EXPECT_EQ(refused({"inventory"}).text,
-            "oob: `oob inventory` wants one more word: check, plan, apply\n`oob help inventory` tells what they do\n");
+            "oob: `oob inventory` wants one more word: check, plan, apply, rollback, "
+            "history, diff, export\n`oob help inventory` tells what they do\n");
 }
 
 TEST(CommandLine, looking_on_and_taking_over_exclude_each_other) {
@@ -78,6 +79,13 @@ TEST(CommandLine, each_listing_knows_json) {
     EXPECT_EQ(parsed(words).text("--output"), "") << words[0];
   }
   EXPECT_EQ(refused({"ls", "-o", "xml"}).status, Exit::Usage);
+}
+
+TEST(CommandLine, an_option_takes_one_word_and_so_does_an_argument_before_others) {
+  const CommandLine line = parsed({"grep", "-C", "2", "panic", "web01", "web02"});
+  EXPECT_EQ(line.number("--context"), 2u);
+  EXPECT_EQ(line.text("PATTERN"), "panic");
+  EXPECT_EQ(line.list("NAMES"), (std::vector<std::string>{"web01", "web02"}));
 }
 
 TEST(CommandLine, log_shows_a_hundred_lines_unless_told) {

@@ -47,6 +47,28 @@ TEST(LogText, with_times_each_event_is_shown) {
   EXPECT_NE(out.find("] up: \\x1b\n"), std::string::npos) << out;
 }
 
+TEST(LogText, with_times_each_line_bears_its_own) {
+  ::setenv("TZ", "UTC", 1);
+  ::tzset();
+  const auto time = [](const char* utc) { return json::object{{"offset", 0}, {"event", "time"}, {"time", utc}}; };
+  LogText text({.time = true});
+  std::string out = text.add(data("YQo="));  // a\n
+  text.begins_at("2026-11-21T12:00:00.000Z");
+  out += text.add(data("YgpjCmQ="));  // b\nc\nd
+  out += text.add(time("2026-11-21T12:00:05.000Z"));
+  out += text.add(data("ZQpmCg=="));  // e\nf\n: the first goes on a line that began earlier
+  EXPECT_EQ(out + text.end(),
+            "(time not known) a\n2026-11-21 12:00:00+00:00 b\n2026-11-21 12:00:00+00:00 c\n"
+            "2026-11-21 12:00:00+00:00 de\n2026-11-21 12:00:05+00:00 f\n");
+}
+
+TEST(LogText, what_is_followed_shows_a_line_before_it_ends_but_no_half_character) {
+  LogText text({.escape = true});
+  EXPECT_EQ(text.add(data("bG9naW46IMM=")), "");  // "login: ", first half of U+00E4
+  EXPECT_EQ(text.flush(), "login: ");
+  EXPECT_EQ(text.add(data("pAo=")), "\xc3\xa4\n");
+}
+
 TEST(Base64, is_read_as_the_rfc_says) {
   EXPECT_EQ(decode_base64(""), "");
   EXPECT_EQ(decode_base64("Zg=="), "f");

@@ -82,7 +82,7 @@ class TestBackend final : public Backend {
     done({});
   }
   AccessTokens& access_tokens() override { return tokens; }
-  void inventory_text(Done<InventoryText> done) override {
+  void inventory_text(std::optional<std::uint64_t>, Done<InventoryText> done) override {
     done(InventoryText{3, WallTime{}, "alice", {{"web.toml", "[node.a]\n"}}});
   }
   void inventory_check(const std::string& dir, Done<InventoryReport> done) override {
@@ -90,7 +90,21 @@ class TestBackend final : public Backend {
     done(report);
   }
   void inventory_plan(Done<InventoryReport> done) override { done(report); }
-  void inventory_apply(const Identity&, Done<InventoryReport> done) override { done(report); }
+  void inventory_apply(const Identity&, InventoryOrder order, Done<InventoryReport> done) override {
+    orders.push_back(std::string("apply") + (order.yes ? " yes" : "") + (order.replace ? " replace" : ""));
+    done(report);
+  }
+  void inventory_rollback(const Identity&, std::uint64_t revision, InventoryOrder,
+                          Done<InventoryReport> done) override {
+    orders.push_back("rollback " + std::to_string(revision));
+    done(report);
+  }
+  void inventory_history(std::size_t, Done<std::vector<InventoryRevision>> done) override {
+    done(std::vector<InventoryRevision>{{3, WallTime{}, "alice", "first start", "1 console"}});
+  }
+  void inventory_diff(std::optional<std::uint64_t>, std::optional<std::uint64_t>, Done<InventoryDiff> done) override {
+    done(InventoryDiff{"revision 3", "files", {}, report.changes, "--- a\n"});
+  }
 
   TestFolder folder;
   LogFolder logs;
@@ -100,7 +114,7 @@ class TestBackend final : public Backend {
   Access access{"oob", 0};
   AccessTokens tokens;
   std::vector<std::string> orders;
-  InventoryReport report{3, {}, {{InventoryChange::Kind::Add, "c", "line test"}}};
+  InventoryReport report{3, {}, {{InventoryChange::Kind::Add, "c", "line test", false, ""}}, ""};
 };
 
 template <typename Condition>

@@ -110,6 +110,15 @@ TEST(Inventory, groups_hold_names_other_groups_and_people) {
   EXPECT_TRUE(inventory->groups.at("empty").empty());
 }
 
+TEST(Inventory, a_member_that_is_nearly_a_node_is_warned_about) {
+  Diagnostics diagnostics;
+  const InventoryFile file{"a.toml", "[console.web01]\nline = 'test'\n[group]\nweb = ['wbe01', 'alice']\n"};
+  EXPECT_TRUE(load_inventory({&file, 1}, "", line_kinds(), diagnostics));
+  EXPECT_EQ(diagnostics.text(),
+            "a.toml:4:8: warning: no node or console is called \"wbe01\", so it counts as a person; did you mean "
+            "\"web01\"?\n");
+}
+
 TEST(Inventory, names_select_consoles_by_group_and_label_of_their_node) {
   const ConsoleNames names(good(
       "[node.web01]\nlabels = { role = 'web' }\nconsole = { line = 'test' }\n[node.web01.consoles.bmc]\nline = 'test'\n"
@@ -186,6 +195,10 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"[console.a]\nline = 'test'\nlength = 5\n", "3:10: error: \"length\" is from 16 to 4096, this is 5"},
         Mistake{"[console.a]\nline = 'test'\nflood = 1\n",
                 "3:9: error: \"flood\" wants true or false, this is a whole number"},
+        Mistake{"[console.a]\nlien = 'test'\n",
+                "2:1: error: unknown key \"lien\" in the console \"a\"; did you mean \"line\"?"},
+        Mistake{"[console.a]\nline = 'tcp'\naddres = 'localhost:7'\n",
+                "3:1: error: unknown key \"addres\" in the console \"a\"; did you mean \"address\"?"},
         Mistake{"[console.a]\nline = 'tcp'\n", "1:1: error: the key \"address\" is missing in the console \"a\""},
         Mistake{"[console.a]\nline = 'tcp'\naddress = ''\n", "3:11: error: \"address\" is empty"},
         Mistake{"[console.a]\nline = 'exec'\ncommand = '/bin/sh'\n",

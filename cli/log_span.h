@@ -1,0 +1,19 @@
+// --since and --until, as `oob log` and `oob grep` take them.
+#pragma once
+#include <string>
+
+#include "cli/invocation.h"
+
+namespace oob {
+
+Option since_option();
+Option until_option();
+
+struct LogSpanAsked {
+  std::string since, until;  // UTC; "" if not given
+  Rest::Query query;         // both, for the API
+};
+// Says on standard error what had to be decided about a time. Usage: one is no time, or they are the wrong way round.
+Result<LogSpanAsked> read_span(Invocation& invocation);
+
+}  // namespace oob
