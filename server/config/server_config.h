@@ -17,9 +17,9 @@ struct ServerConfig {
   std::string inventory;                      // default: inventory.d beside the file
   std::string socket = "/run/oob/oobd.sock";  // clients
   LogLevel log_level = LogLevel::Info;
-  std::string agents_listen = "127.0.0.1:7420";              // [agents] listen; "": no agent dials in over the network
-  std::string agents_socket;                                 // [agents] socket; default: agents.sock beside `socket`
-  std::string agents_local_user;                             // [agents] local-user; "": oobd's own user and root only
+  std::string agents_listen = "127.0.0.1:7420";  // [agents] listen; "": no agent dials in over the network
+  std::string agents_socket;                     // [agents] socket; default: agents.sock beside `socket`
+  std::string agents_local_user;                 // [agents] local-user; "": oobd's own user and root only
   std::chrono::seconds certificate_life = limits::certificate_life;  // [agents] certificate-days
   std::vector<std::string> api_listen = {"127.0.0.1:7443"};  // [api] listen; empty: no client comes over the network
   std::vector<std::string> api_names;  // [api] names, of the certificate oobd makes; empty: this machine's
