@@ -1,5 +1,5 @@
 // MemoryRest: gives memory that was freed back to the kernel after a burst. malloc keeps what a boot storm took, a
-// quarter of a megabyte for each ten consoles, until the process ends. On a shard; looks every half a minute.
+// quarter of a megabyte for each ten consoles, until the process ends. On a shard; looks every ten seconds.
 #pragma once
 #include "common/runtime/shard.h"
 
