@@ -160,7 +160,7 @@ inline constexpr std::size_t secret_file_bytes_max = 64 * 1024;
 inline constexpr std::size_t certificate_chain_bytes_max = 16 * 1024;  // a peer's, before it is verified
 
 // --- memory ---
-inline constexpr auto memory_rest_every = 30s;                     // freed memory is given back so often at most,
+inline constexpr auto memory_rest_every = 10s;                     // freed memory is given back so often at most,
 inline constexpr std::size_t memory_rest_bytes = 4 * 1024 * 1024;  // once the process has grown by so much
 
 // --- names and files ---

@@ -26,9 +26,9 @@ bool offers(const Words& words, const std::string& word) {
 }
 
 TEST(Complete, a_first_word_is_a_verb_or_a_console) {
-  EXPECT_EQ(offered({"w"}), (Words{"who", "web01", "web02"}));
+  EXPECT_EQ(offered({"w"}), (Words{"who", "whoami", "web01", "web02"}));
   for (const std::string& verb : verbs()) EXPECT_TRUE(offers({""}, verb)) << verb;
-  EXPECT_EQ(offered({"w"}, no_server), (Words{"who"}));
+  EXPECT_EQ(offered({"w"}, no_server), (Words{"who", "whoami"}));
 }
 
 TEST(Complete, second_words_of_a_verb_that_has_them) {

@@ -12,7 +12,7 @@
 namespace oob {
 
 inline std::vector<std::string> schema_lines(const std::string& file) {
-  const auto path = std::filesystem::path(__FILE__).parent_path() / "../../../../schema" / file;
+  const auto path = std::filesystem::path(OOB_SOURCE_DIR) / "schema" / file;
   std::ifstream in(path);
   EXPECT_TRUE(in) << path;
   std::vector<std::string> lines;

@@ -394,7 +394,7 @@ TEST_F(LogFiles, a_log_damaged_in_its_middle_is_read_around_the_damage) {
 
 // docs/LOG-FORMAT.md promises that its Python program gives the output back, byte for byte.
 TEST_F(LogFiles, the_documented_program_reads_what_was_said) {
-  const fs::path docs = fs::path(__FILE__).parent_path() / "../../../../docs/LOG-FORMAT.md";
+  const fs::path docs = fs::path(OOB_SOURCE_DIR) / "docs/LOG-FORMAT.md";
   std::ifstream page(docs);
   ASSERT_TRUE(page) << docs;
   std::string text{std::istreambuf_iterator<char>(page), {}};
