@@ -72,42 +72,37 @@ void Wire::close() {
 
 // --- reading under TLS ---
 
-void Wire::await(std::function<void(boost::system::error_code)> ready) {
-  ready_ = std::move(ready);
-  if (!received.empty()) return shard.post([self = shared_from_this()] { self->arrived({}); });
+void Wire::await(Ready ready) {
+  if (!received.empty()) return shard.post([ready = std::move(ready)] { ready({}); });
   flush();  // of the side that dials: its first message
-  wait_readable();
+  wait_readable(std::move(ready));
 }
 
-void Wire::wait_readable() {
-  socket.async_wait(HttpSocket::wait_read, [self = shared_from_this()](boost::system::error_code error) {
-    error ? self->arrived(error) : self->readable();
-  });
+// `ready` belongs to the wait and not to us: it most often holds our owner, and would keep both alive for ever.
+void Wire::wait_readable(Ready ready) {
+  socket.async_wait(HttpSocket::wait_read,
+                    [self = shared_from_this(), ready = std::move(ready)](boost::system::error_code error) mutable {
+                      error ? ready(error) : self->readable(std::move(ready));
+                    });
 }
 
-void Wire::readable() {
+void Wire::readable(Ready ready) {
   boost::system::error_code error;
   const MutableBytes buffer = shard.read_buffer();
   const std::size_t n = socket.read_some(asio::buffer(buffer.data(), buffer.size()), error);
-  if (error == asio::error::would_block) return wait_readable();
-  if (error) return arrived(error);
+  if (error == asio::error::would_block) return wait_readable(std::move(ready));
+  if (error) return ready(error);
   heard = shard.clock().now();
   const ByteView cipher = buffer.first(n);
   if (!begun) refuse_plain(cipher);
   begun = true;
   const auto taken = engine->receive(cipher, received);
   flush();
-  if (!received.empty()) return arrived({});  // an error behind it shows at the next read
-  if (taken) return wait_readable();
-  if (taken.error().code == ErrorCode::Unavailable) return arrived(asio::error::eof);
+  if (!received.empty()) return ready({});  // an error behind it shows at the next read
+  if (taken) return wait_readable(std::move(ready));
+  if (taken.error().code == ErrorCode::Unavailable) return ready(asio::error::eof);
   why = taken.error().message;
-  arrived(asio::error::connection_aborted);
-}
-
-void Wire::arrived(boost::system::error_code error) {
-  const auto call = std::move(ready_);
-  ready_ = nullptr;
-  if (call) call(error);
+  ready(asio::error::connection_aborted);
 }
 
 // A method's first letter instead of a TLS record: somebody wrote http:// instead of https://, and is told so.

@@ -25,7 +25,8 @@ struct Wire : std::enable_shared_from_this<Wire> {
   void close();  // at once, but with TLS's goodbye
 
   // TLS only. Calls `ready` later, when `received` holds something or the connection has ended. One at a time.
-  void await(std::function<void(boost::system::error_code)> ready);
+  using Ready = std::function<void(boost::system::error_code)>;
+  void await(Ready ready);
 
   Shard& shard;
   HttpSocket socket;
@@ -43,14 +44,12 @@ struct Wire : std::enable_shared_from_this<Wire> {
   Bytes& out() { return engine ? engine->output() : bytes; }
   const Bytes& out() const { return const_cast<Wire*>(this)->out(); }
   void wait();
-  void wait_readable();
-  void readable();
-  void arrived(boost::system::error_code error);
+  void wait_readable(Ready ready);
+  void readable(Ready ready);
   void refuse_plain(ByteView first);
 
   std::size_t sent = 0;
   bool waiting = false, begun = false;
-  std::function<void(boost::system::error_code)> ready_;
 };
 
 }  // namespace oob

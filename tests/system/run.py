@@ -112,6 +112,9 @@ def main():
     arguments = sys.argv[1:]
     if arguments[:1] == ["--one"]:
         run_one(*arguments[1:3])
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:  # by nohup or a shell's "&"; what is tested would inherit it
+            signal.signal(number, signal.SIG_DFL)
     lanes = 2
     if arguments[:1] == ["--lanes"]:
         lanes, arguments = int(arguments[1]), arguments[2:]
