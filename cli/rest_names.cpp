@@ -16,7 +16,9 @@ std::vector<std::string> names_in(const json::value& answer, std::string_view li
   const auto* rows = object != nullptr ? object->if_contains(json::string_view(list.data(), list.size())) : nullptr;
   if (rows == nullptr || !rows->is_array()) return names;
   for (const auto& row : rows->get_array()) {
-    if (row.is_object()) names.push_back(text_of(row.get_object(), "name"));
+    if (!row.is_object()) continue;
+    std::string name = text_of(row.get_object(), "name");
+    if (check_name_letters(name)) names.push_back(std::move(name));  // no server of ours sends others to a terminal
   }
   return names;
 }

@@ -170,7 +170,7 @@ inline constexpr std::size_t config_file_bytes_max = 8 * 1024 * 1024;
 inline constexpr std::size_t config_files_max = 4096;
 inline constexpr std::size_t names_expression_bytes_max = 1024 * 1024;
 inline constexpr std::size_t names_steps_max =
-    20'000'000;  // of one expression: a name, or a name's match with one glob character
+    2'000'000;  // of one expression: a name, or its match with a glob's letter
 inline constexpr std::size_t label_bytes_max = 256;
 inline constexpr std::size_t groups_deep_max = 32;  // groups in groups
 inline constexpr std::size_t revisions_shown = 20;  // of the inventory's history, unless asked otherwise

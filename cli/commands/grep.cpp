@@ -119,8 +119,10 @@ class GrepRun {
     for (const auto& match : matches->get_array()) {
       const auto* pair = match.if_array();
       if (pair == nullptr || pair->size() != 2 || !(*pair)[0].is_number() || !(*pair)[1].is_number()) continue;
-      const auto begin = (*pair)[0].to_number<std::size_t>(), end = (*pair)[1].to_number<std::size_t>();
-      if (begin < at || end < begin || end > text.size()) continue;
+      boost::system::error_code bad;
+      const auto begin = (*pair)[0].to_number<std::size_t>(bad);
+      const auto end = bad ? 0 : (*pair)[1].to_number<std::size_t>(bad);
+      if (bad || begin < at || end < begin || end > text.size()) continue;
       out += plain(std::string_view(text).substr(at, begin - at)) + "\x1b[1;31m" +
              plain(std::string_view(text).substr(begin, end - begin)) + "\x1b[0m";
       at = end;

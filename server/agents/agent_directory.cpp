@@ -92,7 +92,8 @@ void AgentDirectory::clock_told(AgentLink& link) {
   const Duration ahead = link.clock_ahead();
   const bool differs = ahead > kClockWorthSaying || ahead < -kClockWorthSaying;
   if (differs && !entry.clock_said) {
-    log_warning("agents", "the agent's clock differs from ours; the times it gives its console's output are its own",
+    log_limited(LogLevel::Warning, "agents", link.peer().name + " clock",
+                "the agent's clock differs from ours; the times it gives its console's output are its own",
                 {{"agent", link.peer().name}, {"ahead_ms", ahead.count()}});
   }
   // Once, until it was right again.

@@ -67,7 +67,9 @@ std::unique_ptr<Session> Console::attach(const Identity& who, const AttachOption
   room.log->append_event(LogEvent::Kind::Attach,
                          member->shown() + (room.writer == member.get() ? " read-write" : " read-only"));
   if (options.from_offset) {
-    member->viewer.begin_at(*options.from_offset);
+    const std::uint64_t end = room.log->position().log_offset;
+    const std::uint64_t back = std::min<std::uint64_t>(end, limits::replay_bytes_max);
+    member->viewer.begin_at(*options.from_offset, options.may_log ? 0 : end - back);
   } else {
     member->viewer.begin_with_lines(options.replay_lines);
   }

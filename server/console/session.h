@@ -60,6 +60,7 @@ struct AttachOptions {
   std::string tool;                          // what types for the user, "" for a person: "run"
   std::size_t replay_lines = 20;             // from the log, before live; used if from_offset is empty
   std::optional<std::uint64_t> from_offset;  // resume exactly here
+  bool may_log = true;                       // else not from further back than limits::replay_bytes_max
 };
 
 struct SessionRow {  // who is on

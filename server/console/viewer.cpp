@@ -2,6 +2,7 @@
 #include "server/console/viewer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/limits.h"
 
@@ -42,10 +43,12 @@ std::optional<SessionEvent> shown(const LogEvent& event) {
 
 }  // namespace
 
-void Viewer::begin_at(std::uint64_t log_offset) {
+void Viewer::begin_at(std::uint64_t log_offset, std::uint64_t oldest) {
   ++round_;
   live_ = reading_ = behind_ = false;
-  next_ = std::min(log_offset, log_.position().log_offset);
+  not_shown_from_ = log_offset;
+  not_shown_bytes_ = oldest > log_offset ? oldest - log_offset : 0;
+  next_ = std::min(std::max(log_offset, oldest), log_.position().log_offset);
   catch_up();
 }
 
@@ -85,6 +88,14 @@ void Viewer::catch_up() {
   log_.read(next_, kReadBytes, [this, alive = std::weak_ptr(alive_), round = round_](Result<ConsoleLog::Read> read) {
     if (alive.expired() || round != round_) return;
     reading_ = false;
+    if (const std::uint64_t missing = std::exchange(not_shown_bytes_, 0); missing > 0) {
+      sink_.event({.kind = SessionEvent::Kind::Lagged,
+                   .user = {},
+                   .text = "older output takes the right `log`",
+                   .gap_bytes = missing,
+                   .log_offset = not_shown_from_});
+      if (alive.expired()) return;
+    }
     if (read) {
       show(*read);
       if (alive.expired()) return;

@@ -15,7 +15,8 @@ class Viewer {
  public:
   Viewer(ConsoleLog& log, SessionSink& sink) : log_(log), sink_(sink) {}
 
-  void begin_at(std::uint64_t log_offset);                    // replay from there, then live
+  // Replay from there, then live; what lies before `oldest` is not shown, and that is said.
+  void begin_at(std::uint64_t log_offset, std::uint64_t oldest = 0);
   void begin_with_lines(std::size_t lines);                   // the last lines, then live; again later: `replay`
   void output(std::uint64_t log_offset, const Chunk& bytes);  // live
   void event(const SessionEvent& event);                      // live, and in the log as well
@@ -28,10 +29,11 @@ class Viewer {
 
   ConsoleLog& log_;
   SessionSink& sink_;
-  std::uint64_t next_ = 0;   // offset of the next byte it has not seen
-  bool live_ = false;        // output goes straight to the sink; else it comes from the log
-  bool reading_ = false;     // a read of the log is under way
-  bool behind_ = false;      // the sink took nothing for a while
+  std::uint64_t next_ = 0;  // offset of the next byte it has not seen
+  bool live_ = false;       // output goes straight to the sink; else it comes from the log
+  bool reading_ = false;    // a read of the log is under way
+  bool behind_ = false;     // the sink took nothing for a while
+  std::uint64_t not_shown_from_ = 0, not_shown_bytes_ = 0;  // to be said before the first output
   std::uint64_t round_ = 0;  // a read that began before the last begin is not for us any more
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };

@@ -11,11 +11,25 @@
 namespace oob {
 namespace {
 
+bool is_limited_to_consoles(const Identity& who) { return who.token && !who.token->consoles.empty(); }
+
+// NAMES to those consoles of them that the caller may see. Who is limited to some learns of the others not even that
+// they exist: no hint at what was meant, and one answer for what is not there and what is not for them.
+Result<std::vector<std::string>> names_selected(Backend& backend, const Call& call, const std::string& expression) {
+  auto names = backend.select(expression);
+  if (names) std::erase_if(*names, [&](const std::string& name) { return !call.may(Right::List, name); });
+  if (!is_limited_to_consoles(call.who)) return names;
+  const bool unknown = names ? names->empty() : names.error().code == ErrorCode::NotFound;
+  if (unknown) return fail(ErrorCode::NotFound, "no console that your token is for is called so");
+  return names;
+}
+
 // The names a request asks for: its `names`, or all; less those that the caller may not see.
 Result<std::vector<std::string>> names_asked(Backend& backend, const Call& call) {
   const auto asked = call.request.query.find("names");
-  auto names = asked == call.request.query.end() ? backend.console_names() : backend.select(asked->second);
-  if (names) std::erase_if(*names, [&](const std::string& name) { return !call.may(Right::List, name); });
+  if (asked != call.request.query.end()) return names_selected(backend, call, asked->second);
+  auto names = backend.console_names();
+  std::erase_if(names, [&](const std::string& name) { return !call.may(Right::List, name); });
   return names;
 }
 
@@ -97,8 +111,9 @@ void get_consoles(Backend& backend, const Call& call, Respond respond) {
   respond(ok({{"consoles", std::move(rows)}}));
 }
 
-void get_groups(Backend& backend, const Call&, Respond respond) {
+void get_groups(Backend& backend, const Call& call, Respond respond) {
   json::array rows;
+  if (is_limited_to_consoles(call.who)) return respond(ok({{"groups", std::move(rows)}}));
   for (const std::string& name : backend.group_names()) rows.push_back({{"name", name}});
   respond(ok({{"groups", std::move(rows)}}));
 }
@@ -158,7 +173,7 @@ void post_message(Backend& backend, const Call& call, Respond respond) {
   const auto names = text_asked(*fields, "names", limits::names_expression_bytes_max),
              text = text_asked(*fields, "text", limits::message_bytes_max);
   if (!names || !text) return respond(error_response(names ? text.error() : names.error()));
-  const auto selected = backend.select(*names);
+  const auto selected = names_selected(backend, call, *names);
   if (!selected) return respond(error_response(selected.error()));
   for (const std::string& name : *selected) {
     if (const auto allowed = call.access.check(call.who, Right::Read, {name}); !allowed) {
@@ -199,7 +214,10 @@ void post_kick(Backend& backend, const Call& call, Respond respond) {
 
 // --- agents ----------------------------------------------------------------------------------------------------------
 
-void get_agents(Backend& backend, const Call&, Respond respond) {
+void get_agents(Backend& backend, const Call& call, Respond respond) {
+  if (is_limited_to_consoles(call.who)) {
+    return respond(error_response({ErrorCode::Denied, "your token is for some consoles, not for agents"}));
+  }
   backend.agents([respond](Result<std::vector<AgentRow>> agents) {
     if (!agents) return respond(error_response(agents.error()));
     json::array rows;

@@ -268,6 +268,7 @@ void StreamConnection::attach(const ClientMessage& message) {
   options.tool = message.tool;
   options.replay_lines = message.lines;
   options.from_offset = message.offset;
+  options.may_log = access_.check(who_, Right::Log, object).has_value();
   auto& channel = channels_[message.channel] = std::make_unique<Channel>(*this, message.channel, message.console);
   channel->open(*console, options);
 
