@@ -235,6 +235,13 @@ tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> a
   } catch (const std::exception& error) {
     return refuse(error.what());
   }
+  // From a script's variable that was not set; it does not mean all.
+  for (const Argument& argument : line.command != nullptr ? line.command->arguments : std::vector<Argument>{}) {
+    const auto given = line.list(argument.name);
+    if (argument.value == Value::Names && std::find(given.begin(), given.end(), "") != given.end()) {
+      return refuse(std::string(argument.name) + " is empty; leave it out for all");
+    }
+  }
   // What was declared but not given is not there.
   std::erase_if(line.values, [](const auto& entry) { return entry.second.empty(); });
   return line;

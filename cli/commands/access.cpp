@@ -210,7 +210,7 @@ Exit create(Invocation& invocation) {
       at = end + 1;
     }
   }
-  if (!rights.empty()) wish["may"] = std::move(rights);
+  if (line.has("--may")) wish["may"] = std::move(rights);
   return invocation.listing(
       invocation.rest().wait("POST", "/v1/tokens", {}, json::serialize(wish)), [&](const json::value& answer) {
         const auto* made = answer.if_object();
@@ -285,7 +285,7 @@ std::vector<Command> access_commands() {
        {{"NAME", "what it is for", Value::Text, false}},
        {{.names = "--for", .text = "how long it is good, as 8h or 90d; default 30d, at most 366d", .takes = "DURATION"},
         {.names = "--may",
-         .text = "only these rights: list, read, write, takeover, break, down, log, config, admin",
+         .text = "only these rights: list, read, write, takeover, break, sysrq, down, log, config, admin",
          .takes = "RIGHTS",
          .many = true},
         {.names = "--on", .text = "only these consoles (NAMES)", .takes = "NAMES", .value = Value::Names, .many = true},

@@ -38,7 +38,7 @@ Exit info(Invocation& invocation) {
 
 Exit who(Invocation& invocation) {
   return invocation.listing(
-      invocation.rest().wait("GET", "/v1/sessions", invocation.names_query()), [](const json::value& answer) {
+      invocation.rest().wait("GET", "/v1/sessions", invocation.names_query()), [&](const json::value& answer) {
         Table table({"CONSOLE", "USER", "MODE", "FROM", "SINCE", "LAST-INPUT"});
         const json::array& rows = rows_of(answer, "sessions");
         for (const auto& row : rows) {
@@ -48,6 +48,7 @@ Exit who(Invocation& invocation) {
           table.add({cell(session, "console"), who_name(session), who_mode(session), cell(session, "from"),
                      time_cell(session, "since"), input.empty() ? "-" : input});
         }
+        if (rows.empty()) invocation.hint("nobody is attached\n");
         return rows.empty() ? "" : shown(table);
       });
 }

@@ -17,10 +17,21 @@ bool is_limited_to_consoles(const Identity& who) { return who.token && !who.toke
 // they exist: no hint at what was meant, and one answer for what is not there and what is not for them.
 Result<std::vector<std::string>> names_selected(Backend& backend, const Call& call, const std::string& expression) {
   auto names = backend.select(expression);
-  if (names) std::erase_if(*names, [&](const std::string& name) { return !call.may(Right::List, name); });
   if (!is_limited_to_consoles(call.who)) return names;
-  const bool unknown = names ? names->empty() : names.error().code == ErrorCode::NotFound;
-  if (unknown) return fail(ErrorCode::NotFound, "no console that your token is for is called so");
+  const auto unknown = [](const std::string& name) {
+    return fail(ErrorCode::NotFound, "no console that your token is for is called " + (name.empty() ? "so" : name));
+  };
+  if (!names && names.error().code == ErrorCode::NotFound) return unknown("");
+  if (!names) return names;
+  // Of a glob, a group or a label one means those that there are; who writes a name means that console.
+  const bool by_name = expression.find_first_of("*?@=") == std::string::npos;
+  std::string hidden;
+  std::erase_if(*names, [&](const std::string& name) {
+    const bool gone = !call.may(Right::List, name);
+    if (gone && hidden.empty()) hidden = name;
+    return gone;
+  });
+  if (names->empty() || (by_name && !hidden.empty())) return unknown(by_name ? hidden : "");
   return names;
 }
 
@@ -58,6 +69,11 @@ Result<AccessTokens::Wish> wish_asked(const std::string& body) {
   AccessTokens::Wish wish;
   for (const auto& [key, value] : *fields) {
     const auto text = [&] { return value.is_string() ? std::string(value.get_string()) : std::string(); };
+    // Nothing is not "all": it comes from a script's variable that was not set.
+    if (key != "name" &&
+        ((value.is_string() && value.get_string().empty()) || (value.is_array() && value.get_array().empty()))) {
+      return fail(ErrorCode::Usage, std::string(key) + " is empty; leave it out if you do not mean to limit the token");
+    }
     if (key == "seconds" && value.is_int64() && value.get_int64() > 0 && value.get_int64() < 1'000'000'000) {
       wish.life = std::chrono::seconds(value.get_int64());
     } else if (key == "may" && value.is_array()) {

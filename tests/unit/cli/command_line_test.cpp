@@ -62,6 +62,11 @@ TEST(CommandLine, several_names_are_taken_and_all_is_the_default) {
   EXPECT_EQ(parsed({"who", "@rack3"}).text("NAMES"), "@rack3");
 }
 
+TEST(CommandLine, an_empty_name_is_refused_and_is_not_all) {
+  EXPECT_EQ(refused({"ls", ""}).status, Exit::Usage);
+  EXPECT_EQ(refused({"who", "web01", ""}).status, Exit::Usage);
+}
+
 TEST(CommandLine, each_listing_knows_json) {
   for (const auto& words : std::vector<std::vector<std::string>>{{"ls"},
                                                                  {"info", "x"},
