@@ -92,6 +92,21 @@ def ask(site, head, method="GET", path="/v1/whoami"):
     return closes(end).decode("latin-1")
 
 
+def test_who_has_a_token_for_some_consoles_learns_nothing_of_the_others():
+    with Site(TWO + '[group]\nsecretgroup = ["db1"]\n', https=True) as site:
+        site.wait_up("web01", "db1")
+        carol = Person(site)
+        carol.login(token(site, "--user", "carol", "--may", "read", "--on", "web*"))
+        for names in ("db1", "db2", "@secretgrup", "d*", "zz*", "web01,db1"):
+            done = carol.oob("ls", names, status=4)
+            assert "your token is for" in done.stderr and "secretgroup" not in done.stderr, done.stderr
+        assert carol.oob("msg", "db1", "hello", status=4).stdout == ""
+        assert carol.oob("ls", "*").stdout.count("web01") == 1
+        assert "local" not in carol.oob("agent", "ls", status=3).stdout
+        for wish in (("--on", ""), ("--may", ""), ("--user", "")):
+            assert site.oob("token", "create", *wish, check=False).returncode == 2
+
+
 def test_a_person_without_an_account_does_with_a_token_what_is_in_it_and_nothing_else():
     with Site(TWO, https=True) as site:
         site.wait_up("web01", "db1")
