@@ -98,6 +98,13 @@ void AccessTokens::add(AccessTokenRecord record) {
 std::optional<std::string> AccessTokens::over(const AccessTokenRecord& token) const {
   if (token.revoked_wall_ms != 0) return "this token was revoked";
   if (token.expires_wall_ms <= wall_ms(shard_.clock().wall())) return "this token has expired";
+  return parent_over(token);
+}
+
+std::optional<std::string> AccessTokens::parent_over(const AccessTokenRecord& token) const {
+  if (token.parent.empty()) return std::nullopt;
+  const auto parent = tokens_.find(token.parent);
+  if (parent == tokens_.end() || over(parent->second.record)) return "the token that this one was made with has ended";
   return std::nullopt;
 }
 
@@ -169,25 +176,35 @@ Result<AccessTokenRecord> AccessTokens::record_for(const Identity& who, const Wi
 void AccessTokens::create(const Identity& who, const Wish& wish, std::function<void(Result<Made>)> done) {
   auto record = record_for(who, wish);
   if (!record) return done(tl::unexpected(record.error()));
+  if (const auto why = parent_over(*record)) return done(fail(ErrorCode::Denied, *why));
   const auto of_user = std::count_if(tokens_.begin(), tokens_.end(),
-                                     [&](const auto& t) { return t.second.record.user == record->user; });
-  if (tokens_.size() >= limits::access_tokens_max ||
+                                     [&](const auto& t) { return t.second.record.user == record->user; }) +
+                       std::count_if(being_made_.begin(), being_made_.end(),
+                                     [&](const auto& making) { return making.second == record->user; });
+  if (tokens_.size() + being_made_.size() >= limits::access_tokens_max ||
       static_cast<std::size_t>(of_user) >= limits::access_tokens_of_user_max) {
     return done(
         fail(ErrorCode::Conflict, "there are as many tokens as may be; those that ended are forgotten after 30 days"));
   }
   AccessToken token = make_access_token();
-  while (tokens_.contains(token.id)) token = make_access_token();
+  while (tokens_.contains(token.id) || being_made_.contains(token.id)) token = make_access_token();
   record->id = token.id;
   record->hash = hex(access_token_hash(token.secret));
   if (record->account && !who.token) accounts_[record->user] = who;
   log_info("access", "a token was made",
            {{"id", record->id}, {"user", record->user}, {"by", who.user}, {"from", who.from}});
+  being_made_[record->id] = record->user;
   write(*record,
         [this, made = Made{access_token_text(token), *record}, done = std::move(done)](const Result<>& written) {
+          being_made_.erase(made.token.id);
           if (!written) return done(tl::unexpected(written.error()));
           add(made.token);
-          done(made);
+          const auto why = parent_over(made.token);  // what it was made with may have ended meanwhile
+          if (!why) return done(made);
+          Entry& entry = tokens_[made.token.id];
+          entry.ended = true;
+          entry.record.revoked_wall_ms = wall_ms(shard_.clock().wall());
+          write(entry.record, [done, why](const Result<>&) { done(fail(ErrorCode::Denied, *why)); });
         });
 }
 

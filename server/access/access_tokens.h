@@ -55,6 +55,7 @@ class AccessTokens {
   bool may_see(const Identity& who, const AccessTokenRecord& token) const;
   bool descends(const AccessTokenRecord& token, const std::string& from) const;
   std::optional<std::string> over(const AccessTokenRecord& token) const;  // why it is good no more
+  std::optional<std::string> parent_over(const AccessTokenRecord& token) const;
   void look();
   void look_up_accounts();
   void write_uses();
@@ -75,8 +76,9 @@ class AccessTokens {
   const Access& access_;
   const CheckNames check_names_;
   Ended ended_;
-  std::map<std::string, Entry> tokens_;       // by id
-  std::map<std::string, Identity> accounts_;  // users of this machine who hold tokens
+  std::map<std::string, Entry> tokens_;            // by id
+  std::map<std::string, std::string> being_made_;  // id -> user: those on their way to disk
+  std::map<std::string, Identity> accounts_;       // users of this machine who hold tokens
   Timer look_, uses_, account_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "common/limits.h"
+
 namespace oob {
 namespace {
 
@@ -189,6 +191,38 @@ TEST_F(Tokens, a_wish_that_makes_no_sense_is_refused_with_the_nearest_word) {
   EXPECT_EQ(make(root, {"a b", "", {}, {}, ""}).error().code, ErrorCode::Usage);
   EXPECT_EQ(make(Identity{"uid 7", 7, {"oob"}, "local"}, {}).error().code, ErrorCode::Usage);
   EXPECT_NE(revoke(root, "12345678").error().message.find("no token"), std::string::npos);
+}
+
+TEST_F(Tokens, one_still_being_written_ends_with_the_token_it_is_made_with) {
+  const auto first = make(root, {});
+  ASSERT_TRUE(first);
+  std::optional<Result<AccessTokens::Made>> second;
+  tokens->create(holder(*first), {}, [&](auto made) { second = std::move(made); });
+  ASSERT_TRUE(revoke(root, first->token.id));
+  ASSERT_TRUE(until([&] { return second.has_value(); }));
+  ASSERT_FALSE(*second);
+  EXPECT_EQ(second->error().code, ErrorCode::Denied);
+  open_again();
+  for (const auto& token : tokens->list(root)) EXPECT_NE(token.revoked_wall_ms, 0) << token.id;
+}
+
+TEST_F(Tokens, nothing_is_made_with_one_that_ended) {
+  const auto first = make(root, {});
+  ASSERT_TRUE(first);
+  const Identity who = holder(*first);
+  ASSERT_TRUE(revoke(root, first->token.id));
+  const auto second = make(who, {});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::Denied);
+}
+
+TEST_F(Tokens, those_still_being_written_count_against_the_limit) {
+  std::size_t answered = 0, made = 0;
+  for (std::size_t i = 0; i <= limits::access_tokens_of_user_max; ++i) {
+    tokens->create(root, {}, [&](const auto& one) { ++answered, made += one.has_value(); });
+  }
+  ASSERT_TRUE(until([&] { return answered == limits::access_tokens_of_user_max + 1; }));
+  EXPECT_EQ(made, limits::access_tokens_of_user_max);
 }
 
 }  // namespace
