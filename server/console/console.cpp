@@ -47,7 +47,8 @@ const ConsoleState& Console::state() const { return room_->state; }
 std::uint64_t Console::bytes_in() const { return room_->bytes_in; }
 std::unique_ptr<Session> Console::attach(const Identity& who, const AttachOptions& options, SessionSink& sink) {
   ConsoleRoom& room = *room_;
-  const bool seat_back = options.returns_as != 0 && room.take_back(options.returns_as, who);
+  const bool seat_back =
+      options.returns_as != 0 && room.take_back(options.returns_as, who, options.want_write && options.may_write);
   auto member =
       std::make_shared<Session::State>(room, never_used_before(room.shard.clock()), who, options, sink, *room.log);
   member->since = room.shard.clock().wall();

@@ -58,8 +58,9 @@ struct ConsoleRoom : std::enable_shared_from_this<ConsoleRoom> {
   // The people's side.
   void leave(const Member& member);
   void end(const Member& member, const std::string& why);  // the session is over whether it likes it or not
-  // Has the seat that a session of this user left behind, or still holds over a dead connection; false: there is none.
-  bool take_back(std::uint64_t session, const Identity& who);
+  // Ends what is left of a session of this user, by the same token if by any, and tells whether it had the seat: over a
+  // dead connection, or kept for it. One that has the seat is left alone by who does not want to write, or may not.
+  bool take_back(std::uint64_t session, const Identity& who, bool to_write);
   void keep_seat(const Session::State& of);
   void forget_kept_seat();
   std::string who_writes() const;  // in a sentence, for one who wants to write

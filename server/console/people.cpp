@@ -156,14 +156,18 @@ void ConsoleRoom::forget_kept_seat() {
   kept_timer.cancel();
 }
 
-bool ConsoleRoom::take_back(std::uint64_t session, const Identity& who) {
-  const auto same = [&](const Identity& other) { return other.user == who.user && other.uid == who.uid; };
+bool ConsoleRoom::take_back(std::uint64_t session, const Identity& who, bool to_write) {
+  const auto token_of = [](const Identity& one) { return one.token ? one.token->id : ""; };
+  const auto same = [&](const Identity& other) {
+    return other.user == who.user && other.uid == who.uid && token_of(other) == token_of(who);
+  };
   if (const Member half_open = find(session); half_open && same(half_open->identity)) {
     const bool wrote = writer == half_open.get();
+    if (wrote && !to_write) return false;
     end(half_open, "the session goes on over another connection");
     return wrote;
   }
-  if (!kept || kept->row.id != session || !same(kept->identity)) return false;
+  if (!to_write || !kept || kept->row.id != session || !same(kept->identity)) return false;
   forget_kept_seat();
   return true;
 }

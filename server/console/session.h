@@ -56,7 +56,7 @@ struct AttachOptions {
   bool want_write = false;
   bool force = false;                        // take over
   bool may_write = true;                     // has the right: the seat may be handed over to it
-  std::uint64_t returns_as = 0;              // the id() of the same user's session that lost its connection
+  std::uint64_t returns_as = 0;              // id() of a session of the same user and token that was lost
   std::string tool;                          // what types for the user, "" for a person: "run"
   std::size_t replay_lines = 20;             // from the log, before live; used if from_offset is empty
   std::optional<std::uint64_t> from_offset;  // resume exactly here

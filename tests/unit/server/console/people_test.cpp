@@ -278,5 +278,40 @@ TEST_F(People, a_program_is_told_from_the_person_it_types_for) {
   EXPECT_EQ(second->want_write(false).error().message, "alice (run) is writing");
 }
 
+TEST_F(People, a_reader_ends_neither_a_writing_session_of_the_same_user_nor_its_kept_seat) {
+  auto first = writer(alice, a);
+  const std::uint64_t id = first->id();
+  const auto reader = console->attach(alice, {.returns_as = id}, b);
+  EXPECT_EQ(a.find(Kind::Removed), nullptr);
+  EXPECT_EQ(first->mode(), SessionMode::Writer);
+  const auto denied = console->attach(alice, {.want_write = true, .may_write = false, .returns_as = id}, b);
+  EXPECT_EQ(a.find(Kind::Removed), nullptr);
+  lose(first);
+  const auto another = console->attach(alice, {.may_write = false, .returns_as = id}, b);
+  EXPECT_GT(console->seat_kept(), Duration(0));
+  const auto again = writer(alice, c, id);
+  EXPECT_EQ(again->mode(), SessionMode::Writer);
+}
+
+TEST_F(People, a_session_is_taken_back_only_with_the_token_that_began_it) {
+  const auto with_token = [&](const std::string& id) {
+    auto scope = std::make_shared<TokenScope>();
+    scope->id = id;
+    Identity who = alice;
+    who.token = scope;
+    return who;
+  };
+  auto first = writer(with_token("11111111"), a);
+  const std::uint64_t id = first->id();
+  for (const Identity& other : {with_token("22222222"), alice}) {
+    const auto second = writer(other, b, id);
+    EXPECT_EQ(a.find(Kind::Removed), nullptr);
+    EXPECT_EQ(second->mode(), SessionMode::Reader);
+  }
+  lose(first);
+  EXPECT_EQ(writer(with_token("22222222"), b, id)->mode(), SessionMode::Reader);
+  EXPECT_EQ(writer(with_token("11111111"), c, id)->mode(), SessionMode::Writer);
+}
+
 }  // namespace
 }  // namespace oob
