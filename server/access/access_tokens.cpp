@@ -92,7 +92,7 @@ Result<> AccessTokens::start() {
 void AccessTokens::add(AccessTokenRecord record) {
   auto scope = scope_of(record);
   const std::string id = record.id;
-  tokens_[id] = {std::move(record), std::move(scope), false, false};
+  tokens_[id] = {std::move(record), std::move(scope)};
 }
 
 std::optional<std::string> AccessTokens::over(const AccessTokenRecord& token) const {
@@ -202,9 +202,8 @@ void AccessTokens::create(const Identity& who, const Wish& wish, std::function<v
           const auto why = parent_over(made.token);  // what it was made with may have ended meanwhile
           if (!why) return done(made);
           Entry& entry = tokens_[made.token.id];
-          entry.ended = true;
-          entry.record.revoked_wall_ms = wall_ms(shard_.clock().wall());
-          write(entry.record, [done, why](const Result<>&) { done(fail(ErrorCode::Denied, *why)); });
+          revoked(entry);
+          write_revocations([done, why](const Result<>&) { done(fail(ErrorCode::Denied, *why)); });
         });
 }
 
@@ -238,29 +237,35 @@ void AccessTokens::revoke(const Identity& who, const std::string& id, std::funct
     for (const AccessTokenRecord& token : list(who)) ids.push_back(token.id);
     return done(fail(ErrorCode::NotFound, "no token " + in_quotes(id) + did_you_mean(nearest_of(id, ids))));
   }
-  std::vector<std::string> ended;
-  for (auto& [other, entry] : tokens_) {
-    if (descends(entry.record, id) && !over(entry.record)) ended.push_back(other);
+  std::vector<std::string> ended, unwritten;
+  for (const auto& [other, entry] : tokens_) {
+    if (!descends(entry.record, id)) continue;
+    const bool ends = !over(entry.record);
+    if (ends) ended.push_back(other);
+    if (ends || entry.unwritten) unwritten.push_back(other);
   }
-  auto last = std::make_shared<std::function<void(Result<>)>>(std::move(done));
-  if (ended.empty()) return (*last)({});
   for (const std::string& one : ended) {
     Entry& entry = tokens_[one];
-    entry.record.revoked_wall_ms = wall_ms(shard_.clock().wall());
-    entry.ended = true;
+    revoked(entry);
     log_warning("access", "a token was revoked", {{"id", one}, {"user", entry.record.user}, {"by", who.user}});
-    // Written in order: when the last is on disk, all are, or one has said why not.
-    write(entry.record, [last, is_last = one == ended.back()](const Result<>& written) {
-      if (!*last || (written && !is_last)) return;
-      const auto call = std::exchange(*last, nullptr);
-      call(written ? Result<>{}
-                   : fail(written.error().code,
-                          "it is refused from now on, but that could not be written, so it would be "
-                          "good again after a restart: " +
-                              written.error().message));
-    });
     if (ended_) ended_(one, "this token was revoked");
   }
+  if (unwritten.empty()) return done({});
+  write_revocations([this, unwritten, done = std::move(done)](const Result<>& written) {
+    const bool all =
+        std::none_of(unwritten.begin(), unwritten.end(), [&](auto& one) { return tokens_[one].unwritten; });
+    if (written || all) return done({});
+    done(fail(written.error().code,
+              "it is refused from now on, but that could not be written, so it would be good again after a restart; "
+              "it is tried again every minute, or revoke it again: " +
+                  written.error().message));
+  });
+}
+
+void AccessTokens::revoked(Entry& entry) {
+  entry.record.revoked_wall_ms = wall_ms(shard_.clock().wall());
+  entry.ended = true;
+  entry.unwritten = true;
 }
 
 void AccessTokens::look() {
@@ -292,7 +297,34 @@ void AccessTokens::look_up_accounts() {
 
 // --- the disk ---
 
+void AccessTokens::write_revocations(std::function<void(Result<>)> done) {
+  std::vector<AccessTokenRecord> records;
+  for (const auto& [id, entry] : tokens_) {
+    if (entry.unwritten) records.push_back(entry.record);
+  }
+  if (records.empty()) return done({});
+  const auto written = std::make_shared<std::vector<std::string>>();
+  const auto outcome = std::make_shared<Result<>>();
+  disk_.run(
+      [store = store_, records, written, outcome] {
+        for (const AccessTokenRecord& token : records) {
+          if (*outcome = store->put(token); !*outcome) return;
+          written->push_back(token.id);
+        }
+      },
+      [this, alive = std::weak_ptr(alive_), written, outcome, done = std::move(done)] {
+        if (!alive.lock()) return;
+        for (const std::string& id : *written) tokens_[id].unwritten = false;
+        if (!*outcome) {
+          log_warning("access", "a token's revocation could not be written, and is tried again",
+                      {{"why", outcome->error().message}});
+        }
+        done(*outcome);
+      });
+}
+
 void AccessTokens::write_uses() {
+  write_revocations([](const Result<>&) {});
   std::vector<AccessTokenRecord> used;
   for (auto& [id, entry] : tokens_) {
     if (std::exchange(entry.used, false)) used.push_back(entry.record);

@@ -47,7 +47,7 @@ class AccessTokens {
   // Usage, Denied or Conflict, in words. For another user than oneself: right admin.
   void create(const Identity& who, const Wish& wish, std::function<void(Result<Made>)> done);
   std::vector<AccessTokenRecord> list(const Identity& who) const;  // one's own; with the right admin all
-  // NotFound also for one that is not theirs to revoke.
+  // NotFound also for one that is not theirs to revoke. An error of the disk: it is refused, but not for good yet.
   void revoke(const Identity& who, const std::string& id, std::function<void(Result<>)> done);
 
  private:
@@ -59,14 +59,18 @@ class AccessTokens {
   void look();
   void look_up_accounts();
   void write_uses();
+  // All that are not on disk yet; `done` once that was tried.
+  void write_revocations(std::function<void(Result<>)> done);
   void write(const AccessTokenRecord& token, std::function<void(Result<>)> done);
 
   struct Entry {
     AccessTokenRecord record;
     std::shared_ptr<const TokenScope> scope;
-    bool used = false;   // since it was last written
-    bool ended = false;  // and that was told
+    bool used = false;       // since it was last written
+    bool ended = false;      // and that was told
+    bool unwritten = false;  // revoked, and not on disk yet
   };
+  void revoked(Entry& entry);
   void add(AccessTokenRecord record);
 
   Shard& shard_;

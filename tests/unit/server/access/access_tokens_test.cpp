@@ -225,5 +225,32 @@ TEST_F(Tokens, those_still_being_written_count_against_the_limit) {
   EXPECT_EQ(made, limits::access_tokens_of_user_max);
 }
 
+TEST_F(Tokens, a_revocation_is_called_done_only_when_it_is_on_disk) {
+  const auto made = make(root, {});
+  ASSERT_TRUE(made);
+  ASSERT_TRUE(database->run("PRAGMA query_only = ON"));
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const auto done = revoke(root, made->token.id);
+    ASSERT_FALSE(done) << "attempt " << attempt;
+    EXPECT_NE(done.error().message.find("refused from now on"), std::string::npos) << done.error().message;
+    EXPECT_FALSE(tokens->login(made->text, ""));
+  }
+  EXPECT_EQ(ended.size(), 1u);
+  ASSERT_TRUE(database->run("PRAGMA query_only = OFF"));
+  EXPECT_TRUE(revoke(root, made->token.id));
+  open_again();
+  EXPECT_FALSE(tokens->login(made->text, ""));
+}
+
+TEST_F(Tokens, a_revocation_that_could_not_be_written_is_written_later_by_itself) {
+  const auto made = make(root, {});
+  ASSERT_TRUE(made);
+  ASSERT_TRUE(database->run("PRAGMA query_only = ON"));
+  ASSERT_FALSE(revoke(root, made->token.id));
+  ASSERT_TRUE(database->run("PRAGMA query_only = OFF"));
+  open_again();  // the end writes what the timer would
+  EXPECT_FALSE(tokens->login(made->text, ""));
+}
+
 }  // namespace
 }  // namespace oob
