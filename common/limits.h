@@ -155,7 +155,8 @@ inline constexpr auto access_token_kept = std::chrono::hours(24 * 30);  // after
 inline constexpr auto access_token_look_every = 500ms;       // for those that end; their sessions end with them
 inline constexpr auto access_token_use_written_every = 60s;  // its last use is on disk at most so late
 inline constexpr auto account_look_every = 60s;              // groups of those who use tokens are looked up again
-inline constexpr std::size_t access_scope_bytes_max = 4096;  // of `--on`
+inline constexpr std::size_t access_scope_bytes_max = 4096;  // of `--on`, with that of all it was made with
+inline constexpr std::size_t access_token_depth_max = 8;     // made with one that was made with one ..
 inline constexpr std::size_t secret_file_bytes_max = 64 * 1024;
 inline constexpr std::size_t certificate_chain_bytes_max = 16 * 1024;  // a peer's, before it is verified
 

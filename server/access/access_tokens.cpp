@@ -141,6 +141,10 @@ Result<AccessTokenRecord> AccessTokens::record_for(const Identity& who, const Wi
   record.creator = who.user;
   record.account = !other && (!bound || bound->account);
   if (bound) record.parent = bound->id;
+  if (depth(record) > limits::access_token_depth_max)
+    return fail(ErrorCode::Usage, "the token you are using is itself the last of a chain of " +
+                                      std::to_string(limits::access_token_depth_max) +
+                                      " made with one another; make this one with an earlier one");
   if (!wish.name.empty() && !check_name_letters(wish.name))
     return fail(ErrorCode::Usage, "a token's name " + check_name_letters(wish.name).error().message);
   if (const auto letters = check_name_letters(record.user); !letters) {
@@ -162,7 +166,12 @@ Result<AccessTokenRecord> AccessTokens::record_for(const Identity& who, const Wi
     if (wish.consoles.size() > limits::access_scope_bytes_max || wish.consoles.find('\n') != std::string::npos)
       return fail(ErrorCode::Usage, "--on is too long; put the consoles in a group and name that");
     if (const auto known = check_names_(wish.consoles); !known) return tl::unexpected(known.error());
-    record.consoles += wish.consoles + "\n";
+    const bool known_already = bound && std::ranges::find(bound->consoles, wish.consoles) != bound->consoles.end();
+    if (!known_already) record.consoles += wish.consoles + "\n";
+    if (record.consoles.size() > limits::access_scope_bytes_max + 1)
+      return fail(ErrorCode::Usage,
+                  "--on is too long together with that of the token you are using; put the consoles in a group and "
+                  "name that");
   }
   const WallTime now = shard_.clock().wall();
   const Duration life = wish.life.value_or(limits::access_token_life);
@@ -213,6 +222,11 @@ bool AccessTokens::descends(const AccessTokenRecord& token, const std::string& f
   if (token.id == from) return true;
   const auto parent = tokens_.find(token.parent);
   return parent != tokens_.end() && descends(parent->second.record, from);
+}
+
+std::size_t AccessTokens::depth(const AccessTokenRecord& token) const {
+  const auto parent = tokens_.find(token.parent);
+  return parent == tokens_.end() ? 0 : 1 + depth(parent->second.record);
 }
 
 // Whoever came by a token is not shown more than it made.

@@ -54,6 +54,7 @@ class AccessTokens {
   Result<AccessTokenRecord> record_for(const Identity& who, const Wish& wish) const;
   bool may_see(const Identity& who, const AccessTokenRecord& token) const;
   bool descends(const AccessTokenRecord& token, const std::string& from) const;
+  std::size_t depth(const AccessTokenRecord& token) const;                // how many it was made with
   std::optional<std::string> over(const AccessTokenRecord& token) const;  // why it is good no more
   std::optional<std::string> parent_over(const AccessTokenRecord& token) const;
   void look();

@@ -252,5 +252,25 @@ TEST_F(Tokens, a_revocation_that_could_not_be_written_is_written_later_by_itself
   EXPECT_FALSE(tokens->login(made->text, ""));
 }
 
+TEST_F(Tokens, a_chain_of_them_is_bounded_in_length_and_in_what_it_says_of_consoles) {
+  Identity who = root;
+  for (std::size_t depth = 0; depth <= limits::access_token_depth_max; ++depth) {
+    const auto made = make(who, {});
+    ASSERT_TRUE(made) << made.error().message;
+    who = holder(*made);
+  }
+  EXPECT_EQ(make(who, {}).error().code, ErrorCode::Usage);
+
+  const std::string half(limits::access_scope_bytes_max / 2, 'w');
+  const auto first = make(root, {"", "", {}, {}, half});
+  ASSERT_TRUE(first);
+  const auto same = make(holder(*first), {"", "", {}, {}, half});
+  ASSERT_TRUE(same) << same.error().message;
+  EXPECT_EQ(same->token.consoles, first->token.consoles);
+  const auto more = make(holder(*same), {"", "", {}, {}, "x" + half});
+  ASSERT_FALSE(more);
+  EXPECT_EQ(more.error().code, ErrorCode::Usage);
+}
+
 }  // namespace
 }  // namespace oob
