@@ -58,13 +58,15 @@ Result<std::string> rights_text(const std::vector<std::string>& names, const Tok
 
 }  // namespace
 
-AccessTokens::AccessTokens(Shard& shard, Worker& disk, Database& database, const Access& access, CheckNames check_names)
+AccessTokens::AccessTokens(Shard& shard, Worker& disk, Database& database, const Access& access, CheckNames check_names,
+                           LookUp look_up)
     : shard_(shard),
       disk_(disk),
       names_(shard),
       store_(std::make_shared<AccessTokenStore>(database)),
       access_(access),
       check_names_(std::move(check_names)),
+      look_up_user_(std::move(look_up)),
       look_(shard),
       uses_(shard),
       account_(shard) {}
@@ -79,7 +81,7 @@ Result<> AccessTokens::start() {
   if (!records) return tl::unexpected(records.error());
   for (AccessTokenRecord& record : *records) {
     if (record.account && !accounts_.contains(record.user)) {
-      if (auto user = identify_user(record.user)) accounts_[record.user] = std::move(*user);
+      if (auto user = look_up_user_(record.user)) accounts_[record.user] = std::move(*user);
     }
     add(std::move(record));
   }
@@ -199,7 +201,11 @@ void AccessTokens::create(const Identity& who, const Wish& wish, std::function<v
   while (tokens_.contains(token.id) || being_made_.contains(token.id)) token = make_access_token();
   record->id = token.id;
   record->hash = hex(access_token_hash(token.secret));
-  if (record->account && !who.token) accounts_[record->user] = who;
+  if (record->account && !who.token) {
+    auto accounts = accounts_;
+    accounts[record->user] = who;
+    accounts_are(std::move(accounts));
+  }
   log_info("access", "a token was made",
            {{"id", record->id}, {"user", record->user}, {"by", who.user}, {"from", who.from}});
   being_made_[record->id] = record->user;
@@ -299,14 +305,39 @@ void AccessTokens::look_up_accounts() {
   const auto found = std::make_shared<std::map<std::string, Identity>>();
   if (users.empty() || names_.queued() > 0) return;
   names_.run(
-      [users, found] {
+      [users, found, look_up_user = look_up_user_] {
         for (const std::string& user : users) {
-          if (auto who = identify_user(user)) (*found)[user] = std::move(*who);
+          if (auto who = look_up_user(user)) (*found)[user] = std::move(*who);
         }
       },
-      [this, alive = std::weak_ptr(alive_), found] {
-        if (alive.lock()) accounts_ = std::move(*found);
+      [this, alive = std::weak_ptr(alive_), users, found] {
+        if (!alive.lock()) return;
+        for (const auto& [user, who] : accounts_) {
+          if (!users.contains(user)) found->emplace(user, who);  // who came meanwhile
+        }
+        accounts_are(std::move(*found));
       });
+}
+
+// Whoever is connected with a token has a copy of what their account was, so they are told when it may nothing more.
+void AccessTokens::accounts_are(std::map<std::string, Identity> accounts) {
+  const auto may_list = [&](const auto& all, const Entry& entry) {
+    const auto found = all.find(entry.record.user);
+    if (found == all.end()) return false;
+    Identity who = found->second;
+    who.token = entry.scope;
+    return access_.check(who, Right::List, {}).has_value();
+  };
+  std::vector<std::pair<std::string, std::string>> lost;  // id, user
+  for (const auto& [id, entry] : tokens_) {
+    if (!entry.record.account || over(entry.record)) continue;
+    if (may_list(accounts_, entry) && !may_list(accounts, entry)) lost.emplace_back(id, entry.record.user);
+  }
+  accounts_ = std::move(accounts);
+  for (const auto& [id, user] : lost) {
+    log_warning("access", "a token's user has no right any more", {{"id", id}, {"user", user}});
+    if (ended_) ended_(id, user + " has no right on this server any more");
+  }
 }
 
 // --- the disk ---

@@ -29,11 +29,13 @@ class AccessTokens {
     Secret text;  // shown once
     AccessTokenRecord token;
   };
-  using CheckNames = std::function<Result<>(const std::string& names)>;  // NAMES of a wish
+  using CheckNames = std::function<Result<>(const std::string& names)>;            // NAMES of a wish
+  using LookUp = std::function<std::optional<Identity>(const std::string& user)>;  // may block; on any thread
   // `ended`: everything that lives by this token is to end now; `why` is for its holder.
   using Ended = std::function<void(const std::string& id, const std::string& why)>;
 
-  AccessTokens(Shard& shard, Worker& disk, Database& database, const Access& access, CheckNames check_names);
+  AccessTokens(Shard& shard, Worker& disk, Database& database, const Access& access, CheckNames check_names,
+               LookUp look_up = identify_user);
   ~AccessTokens();  // writes what is not on disk yet, on `disk`
   AccessTokens(const AccessTokens&) = delete;
   AccessTokens& operator=(const AccessTokens&) = delete;
@@ -49,6 +51,8 @@ class AccessTokens {
   std::vector<AccessTokenRecord> list(const Identity& who) const;  // one's own; with the right admin all
   // NotFound also for one that is not theirs to revoke. An error of the disk: it is refused, but not for good yet.
   void revoke(const Identity& who, const std::string& id, std::function<void(Result<>)> done);
+  // Asks anew what users of this machine may; by itself every limits::account_look_every.
+  void look_up_accounts();
 
  private:
   Result<AccessTokenRecord> record_for(const Identity& who, const Wish& wish) const;
@@ -58,7 +62,7 @@ class AccessTokens {
   std::optional<std::string> over(const AccessTokenRecord& token) const;  // why it is good no more
   std::optional<std::string> parent_over(const AccessTokenRecord& token) const;
   void look();
-  void look_up_accounts();
+  void accounts_are(std::map<std::string, Identity> accounts);
   void write_uses();
   // All that are not on disk yet; `done` once that was tried.
   void write_revocations(std::function<void(Result<>)> done);
@@ -80,6 +84,7 @@ class AccessTokens {
   std::shared_ptr<AccessTokenStore> store_;
   const Access& access_;
   const CheckNames check_names_;
+  const LookUp look_up_user_;
   Ended ended_;
   std::map<std::string, Entry> tokens_;            // by id
   std::map<std::string, std::string> being_made_;  // id -> user: those on their way to disk

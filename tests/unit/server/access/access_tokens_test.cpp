@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <mutex>
 
 #include "common/limits.h"
 
@@ -33,10 +34,17 @@ struct Tokens : ::testing::Test {
 
   void open() {
     disk = std::make_unique<Worker>(shard);
-    tokens = std::make_unique<AccessTokens>(shard, *disk, *database, access, [](const std::string& names) -> Result<> {
-      if (names == "nowhere") return fail(ErrorCode::NotFound, "no console \"nowhere\"");
-      return {};
-    });
+    tokens = std::make_unique<AccessTokens>(
+        shard, *disk, *database, access,
+        [](const std::string& names) -> Result<> {
+          if (names == "nowhere") return fail(ErrorCode::NotFound, "no console \"nowhere\"");
+          return {};
+        },
+        [this](const std::string& name) -> std::optional<Identity> {
+          const std::lock_guard lock(users_mutex);
+          const auto found = system_users.find(name);
+          return found == system_users.end() ? std::nullopt : std::optional(found->second);
+        });
     ASSERT_TRUE(tokens->start());
     tokens->on_ended([this](const std::string& id, const std::string& why) { ended.push_back(id + ": " + why); });
   }
@@ -44,6 +52,12 @@ struct Tokens : ::testing::Test {
     tokens.reset();
     disk.reset();  // everything is written
     open();
+  }
+
+  void system_user(const std::string& name, const std::optional<Identity>& who) {
+    const std::lock_guard lock(users_mutex);
+    system_users.erase(name);
+    if (who) system_users[name] = *who;
   }
 
   template <typename Condition>
@@ -80,6 +94,8 @@ struct Tokens : ::testing::Test {
   Access access{"oob", 900};
   std::unique_ptr<AccessTokens> tokens;
   std::vector<std::string> ended;
+  std::map<std::string, Identity> system_users{{"root", {"root", 0, {"root"}, "local"}}};
+  std::mutex users_mutex;  // they are looked up on another thread
   const Identity root{"root", 0, {"root"}, "local"};
   const Identity alice{"alice", 1000, {"oob"}, "local"};
 };
@@ -270,6 +286,33 @@ TEST_F(Tokens, a_chain_of_them_is_bounded_in_length_and_in_what_it_says_of_conso
   const auto more = make(holder(*same), {"", "", {}, {}, "x" + half});
   ASSERT_FALSE(more);
   EXPECT_EQ(more.error().code, ErrorCode::Usage);
+}
+
+TEST_F(Tokens, who_leaves_the_group_is_told_so_wherever_a_token_of_theirs_is_in_use) {
+  system_user("alice", alice);
+  const auto hers = make(alice, {});
+  const auto granted = make(root, {"", "alice", {}, {"read"}, ""});  // not by her account: it has its own rights
+  ASSERT_TRUE(hers && granted);
+  const auto looked = [&](auto condition) { return until([&] { return tokens->look_up_accounts(), condition(); }); };
+  Identity changed = alice;
+  changed.groups = {"users"};
+  system_user("alice", changed);
+  ASSERT_TRUE(looked([&] { return !ended.empty(); }));
+  EXPECT_EQ(ended, std::vector<std::string>{hers->token.id + ": alice has no right on this server any more"});
+  EXPECT_FALSE(may(holder(*hers), Right::List, ""));
+
+  system_user("alice", alice);  // the token was not revoked
+  ASSERT_TRUE(looked([&] { return may(holder(*hers), Right::List, ""); }));
+  EXPECT_EQ(ended.size(), 1u);
+  system_user("alice", std::nullopt);
+  ASSERT_TRUE(looked([&] { return ended.size() == 2; }));
+}
+
+TEST_F(Tokens, who_has_left_the_group_when_they_ask_for_another_token_is_told_so_too) {
+  const auto first = make(alice, {});
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(make(Identity{"alice", 1000, {"users"}, "local"}, {}));
+  EXPECT_EQ(ended, std::vector<std::string>{first->token.id + ": alice has no right on this server any more"});
 }
 
 }  // namespace
