@@ -114,6 +114,8 @@ inline constexpr std::size_t stream_input_waiting_max = 4096;              // li
 inline constexpr std::size_t log_lines_back_bytes_max = 64 * 1024 * 1024;  // looked through for the last N lines
 inline constexpr std::size_t log_request_bytes_max = 1024 * 1024;          // console bytes in one answer
 inline constexpr std::size_t stream_message_bytes_max = 256 * 1024;
+inline constexpr double stream_attaches_at_once = 5000, stream_attaches_per_second = 200;  // of one connection
+inline constexpr double stream_acts_at_once = 100, stream_acts_per_second = 20;            // messages, replays, ..
 inline constexpr std::size_t clients_max = 4096;
 inline constexpr std::size_t stream_channels_max = 4096;  // attached consoles of one client connection
 inline constexpr std::size_t replay_bytes_max = 1024 * 1024;

@@ -91,6 +91,13 @@ class Core : public std::enable_shared_from_this<Core> {
     stream_.set_option(websocket::stream_base::timeout{
         std::chrono::duration_cast<websocket::stream_base::duration>(limits::http_idle_max),
         websocket::stream_base::none(), false});
+    // Pings are answered inside of a read, past our queue: who sends them and takes no answer is cut off like one who
+    // takes no messages.
+    stream_.control_callback([this](websocket::frame_type, beast::string_view) {
+      if (over_ || dead_ || unsent() <= 4 * limits::viewer_queue_bytes) return;
+      over_ = true;
+      post([this] { finish("the peer does not take what it is sent"); }, true);
+    });
   }
 
   Stream& stream() { return stream_; }

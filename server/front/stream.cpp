@@ -171,8 +171,34 @@ void StreamConnection::received(ByteView bytes, bool binary) {
   if (fault.fatal) socket_->close(fault.error.message);
 }
 
+// What writes into logs or reads much is paced; a person, or a script with its thousand consoles, does not notice.
+bool StreamConnection::paced(ClientMessage::Type type) {
+  using Type = ClientMessage::Type;
+  const SteadyTime now = clock_.now();
+  switch (type) {
+    case Type::Attach:
+    case Type::Detach:
+      return attaches_.take(now);
+    case Type::Ask:
+    case Type::Message:
+    case Type::Replay:
+    case Type::WantWrite:
+    case Type::HandOver:
+    case Type::GiveUpWrite:
+      return acts_.take(now);
+    case Type::Input:
+    case Type::Break:
+    case Type::SysRq:
+      break;  // bounded by their answers
+  }
+  return true;
+}
+
 void StreamConnection::run(const ClientMessage& message) {
   using Type = ClientMessage::Type;
+  if (!paced(message.type)) {
+    return send_error(message.channel, {ErrorCode::Conflict, "too many requests at once; wait a second"});
+  }
   if (message.type == Type::Attach) return attach(message);
   const auto found = channels_.find(message.channel);
   if (found == channels_.end() || found->second->over()) {

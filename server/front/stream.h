@@ -6,6 +6,8 @@
 #include <memory>
 
 #include "common/http/http.h"
+#include "common/limits.h"
+#include "common/pace.h"
 #include "server/access/access.h"
 #include "server/front/backend.h"
 #include "server/front/stream_messages.h"
@@ -30,6 +32,7 @@ class StreamConnection {
 
   void received(ByteView bytes, bool binary);
   void run(const ClientMessage& message);
+  bool paced(ClientMessage::Type type);  // false: too many at once
   void attach(const ClientMessage& message);
   void input(Channel& channel, const ClientMessage& message);
   Result<> want_write(Channel& channel, bool force);
@@ -50,6 +53,8 @@ class StreamConnection {
   std::unique_ptr<WebSocket> socket_;
   Timer ticks_;
   std::map<std::uint32_t, std::unique_ptr<Channel>> channels_;
+  Pace attaches_{limits::stream_attaches_at_once, limits::stream_attaches_per_second};
+  Pace acts_{limits::stream_acts_at_once, limits::stream_acts_per_second};
   std::uint32_t last_channel_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

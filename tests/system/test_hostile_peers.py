@@ -7,6 +7,7 @@ import ssl
 import struct
 import time
 
+import log_reader
 from harness import SLOW, Site, eventually, limit
 from stream import Stream, StreamClosed
 
@@ -243,3 +244,27 @@ def test_a_stranger_may_do_nothing():
             refused = site.rest("GET", "/v1/consoles", status=None)
             os._exit(0 if refused.get("error", {}).get("code") == "denied" else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "nobody was let in"
+
+
+def test_floods_of_messages_and_pings_over_one_connection_are_bounded():
+    with Site('[console.a]\nline = "test"\nagent = "local"\n') as site:
+        site.wait_up("a")
+        flood = Stream(site.socket)
+        channel = flood.attach("a")
+        for _ in range(3000):
+            flood.send_json({"type": "message", "channel": channel.number, "text": "x" * 500})
+        flood.pump(lambda: any("too many requests" in message.get("text", "") for message in channel.messages), 10,
+                   "to be told")
+        flood.close()
+        said = sum(marker.event == "note" for marker in log_reader.markers(log_reader.read(site.log_path("a"), whole=False)))
+        assert said < 400, f"{said} messages of 3000 are in the log"
+        before = site.server.memory_kb()
+        pings = Stream(site.socket)
+        pings.socket.settimeout(2)
+        try:
+            for _ in range(200_000):
+                pings.send_frame(9, b"x" * 100)
+        except OSError:
+            pass  # cut off, or not read any more
+        assert site.server.memory_kb() - before < 16 * 1024, "pings that are answered to nobody fill the memory"
+        pings.close()

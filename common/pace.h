@@ -1,0 +1,29 @@
+// Pace: so many at once, and so many a second in the long run (a token bucket). Sans-IO.
+#pragma once
+#include <algorithm>
+
+#include "common/clock.h"
+
+namespace oob {
+
+class Pace {
+ public:
+  Pace(double at_once, double per_second) : most_(at_once), per_second_(per_second), left_(at_once) {}
+  // One more, now; false: too many, it is not counted.
+  bool take(SteadyTime now) {
+    if (last_ != SteadyTime{}) {
+      const double passed_s = std::chrono::duration<double>(now - last_).count();
+      left_ = std::min(most_, left_ + passed_s * per_second_);
+    }
+    last_ = now;
+    if (left_ < 1) return false;
+    left_ -= 1;
+    return true;
+  }
+
+ private:
+  double most_, per_second_, left_;
+  SteadyTime last_{};
+};
+
+}  // namespace oob
