@@ -100,7 +100,7 @@ class GrepRun {
     std::string out;
     const std::uint64_t offset = count_at(row, "offset").value_or(0);
     if (gaps_ && shown_any_ && offset != last_shown_) out += "--\n";
-    last_shown_ = offset + text.size() + 1;
+    last_shown_ = count_at(row, "next").value_or(offset + text.size() + 1);
     shown_any_ = true;
     if (name_lines_) out += name + (flag_of(row, "hit") ? ": " : "- ");
     if (line_.has("--time")) {

@@ -106,6 +106,7 @@ def test_grep_finds_each_line_once_with_its_context_and_exits_1_if_there_is_none
         assert got == list(range(100, got[-1] + 1, 100)) and got[-1] >= 1200, got
         around = site.oob("grep", "-C", "2", "000000000(203|205)", "numbers").stdout
         assert numbers_in(around) == [201, 202, 203, 204, 205, 206, 207], around
+        assert "--" not in around.splitlines(), around
         assert site.oob("grep", "-c", " 0000000001[0-9][0-9] ", "numbers").stdout == "100\n"
         assert site.oob("grep", "-l", "^numbers 0{11}7", "numbers,other").stdout == "numbers\n"
         assert "numbers: up" in site.oob("grep", "--events", "^up").stdout
