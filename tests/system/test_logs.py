@@ -98,6 +98,12 @@ def test_a_span_of_time_is_exact_to_a_second():
         assert len(numbers_in(site.oob("log", "numbers", "--since", "1h", "-n", "7").stdout)) == 7
 
 
+def test_an_empty_log_is_said_to_be_empty():
+    with Site('[console.dead]\nline = "exec"\ncommand = ["/bin/sleep", "1000"]\n') as site:
+        empty = site.oob("log", "dead")
+        assert empty.stdout == "" and "the log of dead is empty" in empty.stderr, empty
+
+
 def test_grep_finds_each_line_once_with_its_context_and_exits_1_if_there_is_none():
     with Site(NUMBERS) as site:
         site.wait_logged("numbers", 1200)
