@@ -1,6 +1,7 @@
 // Printing of log pieces.
 #include "cli/log_text.h"
 
+#include <algorithm>
 #include <array>
 
 #include "cli/show.h"
@@ -15,8 +16,16 @@ std::string escape_output(std::string_view bytes) {
     const auto end = bytes.find_first_of("\n\t\r\\");
     out += escape_controls(bytes.substr(0, end));
     if (end == std::string_view::npos) return out;
-    out += bytes[end];
-    bytes.remove_prefix(end + 1);
+    bytes.remove_prefix(end);
+    if (bytes[0] != '\r') {
+      out += bytes[0];
+      bytes.remove_prefix(1);
+      continue;
+    }
+    const std::size_t returns = std::min(bytes.find_first_not_of('\r'), bytes.size());
+    bytes.remove_prefix(returns);
+    if (bytes.starts_with('\n')) continue;
+    for (std::size_t i = 0; i < returns; ++i) out += "\\r";
   }
 }
 
@@ -74,7 +83,7 @@ std::string LogText::take(std::size_t bytes) {
 }
 
 std::string LogText::flush() {
-  std::size_t half = 0;  // of a character in UTF-8, at the end
+  std::size_t half = waiting_.ends_with('\r') ? 1 : 0;  // of a line's end, or of a character in UTF-8
   for (std::size_t n = 1; n <= std::min<std::size_t>(3, waiting_.size()); ++n) {
     const auto byte = static_cast<unsigned char>(waiting_[waiting_.size() - n]);
     if (byte >= 0xC0) half = n < (byte >= 0xF0 ? 4U : byte >= 0xE0 ? 3U : 2U) ? n : 0;
@@ -110,10 +119,8 @@ std::string LogText::add(const json::object& piece) {
   if (waiting_.empty() && !line_open_) line_time_ = time_;
   waiting_ += bytes ? *bytes : "";
   const auto end = waiting_.rfind('\n');
-  const std::size_t whole = waiting_.size() > limits::log_gather_bytes ? waiting_.size()
-                            : end == std::string::npos                 ? 0
-                                                                       : end + 1;
-  return take(whole);
+  if (waiting_.size() > limits::log_gather_bytes) return flush();
+  return take(end == std::string::npos ? 0 : end + 1);
 }
 
 std::string LogText::end() {

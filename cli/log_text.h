@@ -12,14 +12,14 @@ class LogText {
  public:
   struct Choices {
     bool time = false;    // show each line's time, and events; without it only gaps
-    bool escape = false;  // control characters but \n, \t and \r as \xNN: for a terminal
+    bool escape = false;  // control characters but \n and \t: for a terminal
   };
   explicit LogText(Choices choices) : choices_(choices) {}
   // Text of one piece. Bytes after the last newline wait (a character may be cut in two), 64 KB at most.
   std::string add(const json::object& piece);
   // When what comes first was said, in UTC; "" if nobody knows.
   void begins_at(const std::string& utc);
-  std::string flush();  // what waited, but for half a character
+  std::string flush();  // what waited, but for half a character or half of CR LF
   std::string end();    // what waited; on a terminal a last line without an end gets one
 
  private:
@@ -33,7 +33,8 @@ class LogText {
   bool line_open_ = false;        // what was given out does not end in a newline
 };
 
-// As escape_controls, but what makes text lines stays, and a backslash is only a backslash.
+// As escape_controls, but newlines and tabs stay, and a backslash is only a backslash. Carriage returns that end a line
+// vanish; any other is shown as \r, as it would let a line overwrite what stands before it: its name, its time.
 std::string escape_output(std::string_view bytes);
 
 // RFC 4648, section 4. Empty: not base64.

@@ -19,8 +19,7 @@ inline constexpr std::size_t log_pending_bytes_all = 64 * 1024 * 1024;
 inline constexpr std::size_t log_gather_bytes = 64 * 1024;
 inline constexpr auto log_gather_time = 100ms;
 inline constexpr std::size_t log_marker_every_bytes = 256 * 1024;  // bounds how far back recovery reads
-inline constexpr auto log_time_marker_every = 1s;                  // at the beginning of a line
-inline constexpr auto log_time_marker_in_line_every = 60s;         // in mid-line
+inline constexpr auto log_time_marker_in_line_every = 60s;         // else at the first line of each second
 // Callers withhold credit at log_pending_bytes_max; a stream's window may be under way then. More is counted as a gap.
 inline constexpr std::size_t log_waiting_bytes_max = 2 * 1024 * 1024;
 inline constexpr std::size_t log_marker_bytes_max = 1024;   // one marker line; longer text is cut

@@ -100,14 +100,16 @@ class GrepRun {
     std::string out;
     const std::uint64_t offset = count_at(row, "offset").value_or(0);
     if (gaps_ && shown_any_ && offset != last_shown_) out += "--\n";
-    last_shown_ = offset + text.size() + 1;
+    last_shown_ = count_at(row, "next").value_or(offset + text.size() + 1);
     shown_any_ = true;
     if (name_lines_) out += name + (flag_of(row, "hit") ? ": " : "- ");
     if (line_.has("--time")) {
       const std::string time = text_of(row, "time");
       out += (time.empty() ? "(time not known)" : local_time_full(time)) + " ";
     }
-    return out + text_with_matches(text, row) + (flag_of(row, "cut") ? "\\\n" : "\n");
+    // The line's end is not in the text; nor, on a terminal, what is left of CR CR LF.
+    const std::size_t shown = escape_ && !flag_of(row, "cut") ? text.find_last_not_of('\r') + 1 : text.size();
+    return out + text_with_matches(text.substr(0, shown), row) + (flag_of(row, "cut") ? "\\\n" : "\n");
   }
 
   std::string text_with_matches(const std::string& text, const json::object& row) const {
@@ -121,8 +123,8 @@ class GrepRun {
       if (pair == nullptr || pair->size() != 2 || !(*pair)[0].is_number() || !(*pair)[1].is_number()) continue;
       boost::system::error_code bad;
       const auto begin = (*pair)[0].to_number<std::size_t>(bad);
-      const auto end = bad ? 0 : (*pair)[1].to_number<std::size_t>(bad);
-      if (bad || begin < at || end < begin || end > text.size()) continue;
+      const auto end = bad ? 0 : std::min((*pair)[1].to_number<std::size_t>(bad), text.size());
+      if (bad || begin < at || end < begin) continue;
       out += plain(std::string_view(text).substr(at, begin - at)) + "\x1b[1;31m" +
              plain(std::string_view(text).substr(begin, end - begin)) + "\x1b[0m";
       at = end;

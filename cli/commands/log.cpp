@@ -50,7 +50,7 @@ class LogRun {
       query_["wait"] = std::to_string(limits::log_follow_wait_max / std::chrono::seconds(1));
     }
     if (invocation_.json()) return invocation_.print(json_line(whole_));
-    if (!something_ && (!span->since.empty() || !span->until.empty())) invocation_.note(nothing(*span));
+    if (!something_) invocation_.note(nothing(*span));
     return invocation_.print(text_.end());
   }
 
@@ -69,9 +69,11 @@ class LogRun {
     text_.begins_at(text_of(page, "time"));
     for (const auto& piece : rows_of(*answer, "pieces")) {
       if (!piece.is_object()) continue;
-      something_ = true;
+      something_ |= piece.get_object().contains("data");
       if (invocation_.json()) continue;
-      const Exit exit = invocation_.print(text_.add(piece.get_object()));
+      const std::string text = text_.add(piece.get_object());
+      something_ |= !text.empty();  // an event may be shown, or not
+      const Exit exit = invocation_.print(text);
       if (exit != Exit::Done || invocation_.reader_gone()) return exit;
     }
     begins_ = text_of(page, "begins"), ends_ = text_of(page, "ends");
@@ -111,6 +113,7 @@ class LogRun {
   }
 
   std::string nothing(const LogSpanAsked& span) const {
+    if (span.since.empty() && span.until.empty()) return "oob: the log of " + name_ + " is empty\n";
     std::string out = "oob: nothing in the log of " + name_;
     if (!span.since.empty()) out += " since " + local_time_full(span.since);
     if (!span.until.empty()) out += " until " + local_time_full(span.until);

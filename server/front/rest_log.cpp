@@ -169,8 +169,8 @@ void get_log(Backend& backend, const Call& call, Respond respond) {
   const auto page = std::make_shared<Page>(backend, call.name, respond);
   Asked asked(call);
   page->timed = asked.has("since") || asked.has("until");
-  page->wanted.since = asked.time("since", WallTime::min());
-  page->wanted.until = asked.time("until", WallTime::max());
+  page->wanted.since = second_begin(asked.time("since", WallTime::min()));
+  page->wanted.until = second_end(asked.time("until", WallTime::max()));
   page->wanted.bytes_max = asked.number("max", limits::stream_message_bytes_max, limits::log_request_bytes_max);
   page->wanted.times = asked.flag("times");
   page->wanted.skip_events = asked.number("skip", 0);
@@ -192,8 +192,8 @@ void get_grep(Backend& backend, const Call& call, Respond respond) {
   wanted.hits_max = asked.number("hits", UINT32_MAX);
   wanted.before = asked.number("before", 0, limits::search_context_lines_max);
   wanted.after = asked.number("after", 0, limits::search_context_lines_max);
-  wanted.since = asked.time("since", WallTime::min());
-  wanted.until = asked.time("until", WallTime::max());
+  wanted.since = second_begin(asked.time("since", WallTime::min()));
+  wanted.until = second_end(asked.time("until", WallTime::max()));
   wanted.from = asked.number("from", 0);
   wanted.context_from = asked.number("context", wanted.from, wanted.from);
   wanted.after_left = asked.number("after_left", 0);

@@ -143,6 +143,7 @@ json::object found_json(const LogFound& found, const ConsoleLog& log) {
   json::array& lines = out["lines"].emplace_array();
   for (const LogLine& line : found.lines) {
     json::object one{{"offset", line.log_offset}, {"data", base64(as_bytes(line.text))}, {"hit", line.hit}};
+    one["next"] = line.next;
     put_time(one, "time", line.time);
     if (line.event) one["event"] = event_name(*line.event);
     if (line.cut) one["cut"] = true;

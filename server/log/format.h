@@ -28,6 +28,12 @@ inline LogPosition advanced(LogPosition position, std::uint64_t bytes) {
   position.line_offset += bytes;
   return position;
 }
+// Whether what was read at `time` needs a Time marker if the last one says `last`: it is of another second. A clock
+// that went back by less than a second is not followed, so that times seldom fall.
+inline bool begins_second(WallTime time, WallTime last) {
+  using std::chrono::floor, std::chrono::seconds;
+  return floor<seconds>(time) > floor<seconds>(last) || last - time >= seconds(1);
+}
 // In the text of a Time marker: how often the clock had gone back in this file. 0: it does not say.
 std::uint64_t clock_set_back(const LogMarker& marker);
 std::string clock_set_back_text(std::uint64_t times);

@@ -201,7 +201,7 @@ void LogFile::encode(const LogItem& item) {
     const auto apart = std::chrono::abs(item.read_at - encoding_.last_time);
     // In mid-line a marker costs an added newline, so it waits for the line's end; not for ever.
     const bool waits = encoding_.mid_line && apart < limits::log_time_marker_in_line_every;
-    const bool time_due = apart >= limits::log_time_marker_every;
+    const bool time_due = begins_second(item.read_at, encoding_.last_time);
     if ((time_due && !waits) || encoding_.output_since_marker >= limits::log_marker_every_bytes) put_time(item.read_at);
     std::size_t part = std::min(size - at, limits::log_marker_every_bytes - encoding_.output_since_marker);
     if (time_due && waits) {

@@ -90,8 +90,7 @@ bool LogPieces::time(const LogMarker& marker) {
 }
 
 void LogPieces::read_at(WallTime at) {
-  const bool known = time_ && std::chrono::abs(at - *time_) < limits::log_time_marker_every;
-  if (!known && !full_) time({LogEvent::Kind::Time, at, {next_, 0, 0}, {}, ""});
+  if ((!time_ || begins_second(at, *time_)) && !full_) time({LogEvent::Kind::Time, at, {next_, 0, 0}, {}, ""});
 }
 
 ConsoleLog::Read LogPieces::take() {

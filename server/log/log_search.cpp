@@ -92,13 +92,14 @@ bool LogSearch::event(const LogMarker& marker) {
   ++events_here_;
   if (seen || marker.time < wanted_.since || marker.time > wanted_.until) return true;
   return judge({.log_offset = next_,
+                .next = next_,
                 .time = marker.time,
                 .text = std::string(event_name(marker.kind)) + (marker.text.empty() ? "" : " " + marker.text),
                 .event = marker.kind});
 }
 
 bool LogSearch::end_line(bool cut) {
-  LogLine line{.log_offset = line_offset_, .time = line_time_, .text = std::move(line_), .cut = cut};
+  LogLine line{.log_offset = line_offset_, .next = next_, .time = line_time_, .text = std::move(line_), .cut = cut};
   line_.clear();
   line_offset_ = next_;
   if (!cut && line.text.ends_with('\r')) line.text.pop_back();

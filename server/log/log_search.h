@@ -32,6 +32,7 @@ struct LogSearchWanted {
 
 struct LogLine {
   std::uint64_t log_offset = 0;
+  std::uint64_t next = 0;               // offset of the line that follows
   std::optional<WallTime> time;         // when it began, as nearly as the log tells
   std::string text;                     // as the line said it, without its end
   std::optional<LogEvent::Kind> event;  // `text` is of an event

@@ -47,9 +47,7 @@ LogSpans find_spans(const LogView& view, WallTime since, WallTime until, WallTim
   LogSpans out;
   const std::uint64_t end = view.end.log_offset;
   const std::size_t limit = view.file ? view.file_bytes : 0;
-  // A line that begins within a second of a marker has none of its own.
-  const WallTime from =
-      since - std::min(since.time_since_epoch(), Duration(limits::log_time_marker_every) - Duration(1));
+  since = second_begin(since), until = second_end(until);
   TimeMarker stretch = time_marker_after(view, 0, limit);
   if (stretch.at < limit) out.first = stretch.marker.time;
   for (std::size_t n = 0; n < limits::log_spans_max && stretch.at < limit; ++n) {
@@ -58,7 +56,7 @@ LogSpans find_spans(const LogView& view, WallTime since, WallTime until, WallTim
         first_reached(view, stretch.at, limit, [&](const LogMarker& m) { return clock_set_back(m) > backs; });
     const bool is_last = next.at >= limit;
     const TimeMarker begin =
-        first_reached(view, stretch.at, next.at, [&](const LogMarker& m) { return m.time >= from; });
+        first_reached(view, stretch.at, next.at, [&](const LogMarker& m) { return m.time >= since; });
     const TimeMarker after =
         first_reached(view, stretch.at, next.at, [&](const LogMarker& m) { return m.time > until; });
     const std::uint64_t stretch_end = is_last ? UINT64_MAX : next.marker.at.log_offset;

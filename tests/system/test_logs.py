@@ -98,6 +98,12 @@ def test_a_span_of_time_is_exact_to_a_second():
         assert len(numbers_in(site.oob("log", "numbers", "--since", "1h", "-n", "7").stdout)) == 7
 
 
+def test_an_empty_log_is_said_to_be_empty():
+    with Site('[console.dead]\nline = "exec"\ncommand = ["/bin/sleep", "1000"]\n') as site:
+        empty = site.oob("log", "dead")
+        assert empty.stdout == "" and "the log of dead is empty" in empty.stderr, empty
+
+
 def test_grep_finds_each_line_once_with_its_context_and_exits_1_if_there_is_none():
     with Site(NUMBERS) as site:
         site.wait_logged("numbers", 1200)
@@ -106,6 +112,7 @@ def test_grep_finds_each_line_once_with_its_context_and_exits_1_if_there_is_none
         assert got == list(range(100, got[-1] + 1, 100)) and got[-1] >= 1200, got
         around = site.oob("grep", "-C", "2", "000000000(203|205)", "numbers").stdout
         assert numbers_in(around) == [201, 202, 203, 204, 205, 206, 207], around
+        assert "--" not in around.splitlines(), around
         assert site.oob("grep", "-c", " 0000000001[0-9][0-9] ", "numbers").stdout == "100\n"
         assert site.oob("grep", "-l", "^numbers 0{11}7", "numbers,other").stdout == "numbers\n"
         assert "numbers: up" in site.oob("grep", "--events", "^up").stdout

@@ -22,7 +22,21 @@ TEST(LogText, on_a_terminal_only_what_makes_lines_stays_a_control) {
   LogText text({.escape = true});
   std::string out = text.add(data("G1szMW1hXGIJYw0KZA=="));  // ESC[31ma\b\tc\r\nd
   out += text.end();
-  EXPECT_EQ(out, "\\x1b[31ma\\b\tc\r\nd\n");
+  EXPECT_EQ(out, "\\x1b[31ma\\b\tc\nd\n");
+}
+
+TEST(LogText, on_a_terminal_no_carriage_return_overwrites_what_stands_before_it) {
+  EXPECT_EQ(escape_output("kernel panic\rdb01: all is well \n"), "kernel panic\\rdb01: all is well \n");
+  EXPECT_EQ(escape_output("a\r\nb\r\r\n\rc"), "a\nb\n\\rc") << "those that end a line vanish";
+  EXPECT_EQ(escape_output("a\r"), "a\\r");
+}
+
+TEST(LogText, what_is_followed_knows_a_line_end_that_comes_in_halves) {
+  LogText text({.escape = true});
+  std::string out = text.add(data("YQ0="));  // a\r
+  out += text.flush();
+  EXPECT_EQ(out, "a");
+  EXPECT_EQ(text.add(data("Cg==")), "\n");
 }
 
 TEST(LogText, a_character_cut_between_two_pieces_is_whole) {

@@ -36,6 +36,12 @@ TEST(LogSearch, finds_lines_and_says_where_in_them) {
   EXPECT_EQ(lines_of(look("ab\ncd\n", {.pattern = "b.*c|b\\s"})), "");  // a match is within a line
 }
 
+TEST(LogSearch, lines_that_touch_are_known_however_they_end) {
+  const LogFound found = look("a\r\nhit\r\nb\nc\nhit\n", {.pattern = "hit", .before = 1, .after = 1});
+  ASSERT_EQ(found.lines.size(), 5u);
+  for (std::size_t i = 1; i < 5; ++i) EXPECT_EQ(found.lines[i - 1].next, found.lines[i].log_offset) << i;
+}
+
 TEST(LogSearch, context_is_shown_once_and_goes_on_over_slices) {
   std::string text;
   for (int i = 0; i < 30; ++i) text += "line " + std::to_string(i) + (i % 10 == 3 ? " hit" : "") + "\n";

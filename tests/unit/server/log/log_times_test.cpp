@@ -51,17 +51,17 @@ class LogTimes : public testing::Test {
     }
     return out;
   }
-  // Every line of the span is there, and none is that is further off than a second.
+  // Every line of the span's seconds is there, and no other.
   void expect_right(WallTime since, WallTime until) const {
     const auto got = found(since, until);
     std::vector<WallTime> inside, outside;
     for (const WallTime time : said) {
-      if (time >= since && time <= until) inside.push_back(time);
+      if (time >= second_begin(since) && time <= second_end(until)) inside.push_back(time);
     }
     std::size_t next = 0;
     for (const WallTime time : got) {
       if (next < inside.size() && time == inside[next]) ++next;
-      if (time < since - seconds(1) || time > until + seconds(1)) outside.push_back(time);
+      if (time < second_begin(since) || time > second_end(until)) outside.push_back(time);
     }
     EXPECT_EQ(next, inside.size()) << format_utc(since) << " to " << format_utc(until);
     EXPECT_TRUE(outside.empty()) << outside.size() << " lines of other times, as " << format_utc(outside[0]);
@@ -86,6 +86,19 @@ TEST_F(LogTimes, any_span_holds_its_lines_and_no_others) {
   clock.advance(hours(1));
   talk(seconds(300), Duration(2500));
   expect_right_everywhere(begin, clock.wall());
+}
+
+TEST_F(LogTimes, a_span_of_one_second_holds_its_lines_alone) {
+  clock.set_wall(WallTime(seconds(1'000'000) + Duration(240)));
+  for (const int apart : {1000, 999, 400, 600, 1000})
+    say(), clock.advance(Duration(apart));  // .240 .240 .239 .639 .239
+  const auto of_second = [&](int n) {
+    return found(WallTime(seconds(1'000'000 + n)), WallTime(seconds(1'000'000 + n)));
+  };
+  EXPECT_EQ(of_second(0), std::vector{said[0]});
+  EXPECT_EQ(of_second(1), std::vector{said[1]});
+  EXPECT_EQ(of_second(2), (std::vector{said[2], said[3]}));
+  EXPECT_EQ(of_second(3), std::vector{said[4]});
 }
 
 TEST_F(LogTimes, a_clock_that_is_set_back_and_forward_hides_no_line_also_over_a_restart) {
