@@ -111,6 +111,8 @@ class AttachConversation {
   void on_reader(const json::object& event);
   void on_missing(const json::object& event, bool lagged);
   void on_people(const std::string& type, const json::object& event);
+  // Takes over who writes now. If the seat has become free: ", ^Eca for read-write"; else "".
+  std::string writer_of(const json::object& event);
   void on_input(const json::object& event);
   void output(ByteView message);
   void say_unknown_fate();
