@@ -56,6 +56,9 @@ class AttachOutside {
 
 class AttachConversation {
  public:
+  // Keys dropped so long after it was last said are spoken of anew.
+  static constexpr Duration kDroppedAgain = std::chrono::seconds(2);
+
   AttachConversation(AttachChoices choices, AttachOutside& outside, Clock& clock);
 
   void start();
@@ -92,6 +95,7 @@ class AttachConversation {
   struct Dropped {
     std::size_t keys = 0, told = 0;
     std::string why;
+    SteadyTime told_at{};
   };
 
   // attach_conversation.cpp

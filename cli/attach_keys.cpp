@@ -99,9 +99,12 @@ void AttachConversation::drop_keys(std::size_t n, const std::string& why, const 
   if (why != dropped_.why) tell_dropped();
   dropped_.why = why;
   dropped_.keys += n;
-  if (dropped_.told > 0) return;  // said once; the whole count follows when it is over
+  const bool again = dropped_.told > 0;
+  // Not for each key; the whole count follows when it is over.
+  if (again && clock_.now() < dropped_.told_at + kDroppedAgain) return;
   dropped_.told = dropped_.keys;
-  notice(count_of(n, "key", "keys") + " dropped: " + why + hint_text);
+  dropped_.told_at = clock_.now();
+  notice(count_of(dropped_.keys, "key", "keys") + (again ? " dropped in all: " : " dropped: ") + why + hint_text);
 }
 
 void AttachConversation::tell_dropped() {
