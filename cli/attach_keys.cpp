@@ -263,7 +263,7 @@ void AttachConversation::help() {
       {Command::Playback, "more of the last lines"},
       {Command::PlaybackLines, "how many"},
       {Command::LastLine, "the last line again"},
-      {Command::Break, "a break (l1..l9 longer)"},
+      {Command::Break, "a break"},
       {Command::Tasks, "tasks: SysRq"},
       {Command::Message, "say something to all"},
       {Command::Down, "close the line"},
@@ -278,7 +278,8 @@ void AttachConversation::help() {
     std::string keys = keys_for(choices_.escape, command);
     if (keys.empty()) continue;
     keys.resize(std::max(keys.size() + 1, escape().size() + 3), ' ');
-    entries.push_back(keys + text);
+    const bool longer = command == Command::Break && choices_.escape.style == EscapeStyle::Conserver;
+    entries.push_back(keys + text + (longer ? " (l1..l9 longer)" : ""));
   }
   entries.push_back(escape() + escape() + " send " + escape());
   constexpr std::size_t kColumn = 36;

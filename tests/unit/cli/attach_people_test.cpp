@@ -140,6 +140,20 @@ TEST_F(Attach, a_reader_is_told_that_the_seat_is_free_once_the_writer_has_left) 
   }
 }
 
+TEST_F(Attach, the_help_of_a_style_lists_only_what_it_has) {
+  for (const auto style : {EscapeStyle::Conserver, EscapeStyle::ConMan, EscapeStyle::Ssh}) {
+    outside = RecordedOutside();
+    AttachChoices choices;
+    choices.escape = usual_escape(style);
+    attach_as_writer(std::move(choices));
+    type(escape_text(usual_escape(style)) == "^Ec" ? "\x05"
+                                                     "c?"
+                                                   : escape_text(usual_escape(style)) + "?");
+    EXPECT_NE(outside.hints.back().find("a break"), std::string::npos);
+    EXPECT_EQ(outside.hints.back().find("l1..l9") != std::string::npos, style == EscapeStyle::Conserver);
+  }
+}
+
 TEST_F(Attach, after_a_refusal_keys_name_the_new_seat) {
   attach_as_writer();
   type("a");
