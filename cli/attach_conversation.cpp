@@ -199,16 +199,27 @@ void AttachConversation::on_people(const std::string& type, const json::object& 
   const std::string user = shown(event, "user"), text = shown(event, "text");
   if (type == "joined" || type == "left") {
     if (type == "left" && asked_by_ == text_of(event, "user")) asked_by_.clear();
-    hint(user + " " + type + (text.empty() ? "" : ": " + text));
+    const std::string way = writer_of(event);
+    hint(user + " " + type + (text.empty() ? "" : ": " + text) + (way.empty() ? "" : "; nobody writes now" + way));
   } else if (type == "asked") {
     asked_by_ = text_of(event, "user");
     const std::string way = offer(EscapeStep::Command::Spy, "does");
     hint(user + " asks you to hand over" + (way.empty() ? "" : "; " + way));
   } else if (type == "note") {
-    hint(text);
+    hint(text + writer_of(event));
   } else if (type == "message") {
     hint(user + ": " + text);
   }
+}
+
+std::string AttachConversation::writer_of(const json::object& event) {
+  if (seat_ != 0 || !event.contains("writer")) return {};  // an oobd of 0.1 does not say
+  const std::string before = std::exchange(writer_, shown(event, "writer"));
+  if (writer_ == before) return {};
+  tell_dropped();  // what to do about the next ones is another thing now
+  if (!writer_.empty()) return {};
+  const std::string way = offer(EscapeStep::Command::Write, "for read-write");
+  return way.empty() ? "" : ", " + way;
 }
 
 void AttachConversation::on_attached(const json::object& event) {
@@ -320,7 +331,7 @@ void AttachConversation::on_reader(const json::object& event) {
   const std::string by = shown(event, "user"), text = shown(event, "text");
   const bool mine = std::exchange(letting_go_, false);
   seat_ = 0;
-  writer_ = mine ? "" : by;
+  writer_ = event.contains("writer") ? shown(event, "writer") : mine ? "" : by;
   asked_by_.clear();
   forget_held();
   const std::string now = local_time(format_utc(clock_.wall()), clock_.wall()).substr(0, 5);

@@ -56,6 +56,9 @@ class AttachOutside {
 
 class AttachConversation {
  public:
+  // Keys dropped so long after it was last said are spoken of anew.
+  static constexpr Duration kDroppedAgain = std::chrono::seconds(2);
+
   AttachConversation(AttachChoices choices, AttachOutside& outside, Clock& clock);
 
   void start();
@@ -92,6 +95,7 @@ class AttachConversation {
   struct Dropped {
     std::size_t keys = 0, told = 0;
     std::string why;
+    SteadyTime told_at{};
   };
 
   // attach_conversation.cpp
@@ -111,6 +115,8 @@ class AttachConversation {
   void on_reader(const json::object& event);
   void on_missing(const json::object& event, bool lagged);
   void on_people(const std::string& type, const json::object& event);
+  // Takes over who writes now. If the seat has become free: ", ^Eca for read-write"; else "".
+  std::string writer_of(const json::object& event);
   void on_input(const json::object& event);
   void output(ByteView message);
   void say_unknown_fate();

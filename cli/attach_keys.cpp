@@ -99,9 +99,12 @@ void AttachConversation::drop_keys(std::size_t n, const std::string& why, const 
   if (why != dropped_.why) tell_dropped();
   dropped_.why = why;
   dropped_.keys += n;
-  if (dropped_.told > 0) return;  // said once; the whole count follows when it is over
+  const bool again = dropped_.told > 0;
+  // Not for each key; the whole count follows when it is over.
+  if (again && clock_.now() < dropped_.told_at + kDroppedAgain) return;
   dropped_.told = dropped_.keys;
-  notice(count_of(n, "key", "keys") + " dropped: " + why + hint_text);
+  dropped_.told_at = clock_.now();
+  notice(count_of(dropped_.keys, "key", "keys") + (again ? " dropped in all: " : " dropped: ") + why + hint_text);
 }
 
 void AttachConversation::tell_dropped() {
@@ -260,7 +263,7 @@ void AttachConversation::help() {
       {Command::Playback, "more of the last lines"},
       {Command::PlaybackLines, "how many"},
       {Command::LastLine, "the last line again"},
-      {Command::Break, "a break (l1..l9 longer)"},
+      {Command::Break, "a break"},
       {Command::Tasks, "tasks: SysRq"},
       {Command::Message, "say something to all"},
       {Command::Down, "close the line"},
@@ -275,7 +278,8 @@ void AttachConversation::help() {
     std::string keys = keys_for(choices_.escape, command);
     if (keys.empty()) continue;
     keys.resize(std::max(keys.size() + 1, escape().size() + 3), ' ');
-    entries.push_back(keys + text);
+    const bool longer = command == Command::Break && choices_.escape.style == EscapeStyle::Conserver;
+    entries.push_back(keys + text + (longer ? " (l1..l9 longer)" : ""));
   }
   entries.push_back(escape() + escape() + " send " + escape());
   constexpr std::size_t kColumn = 36;

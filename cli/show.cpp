@@ -76,16 +76,24 @@ std::string size_text(std::uint64_t bytes) {
   return text;
 }
 
-std::string escape_lines(std::string_view text) {
+namespace {
+
+// Splits at what stands for itself, and escapes the rest.
+std::string escape_between(std::string_view text, std::string_view kept) {
   std::string out;
   while (true) {
-    const auto end = text.find('\n');
+    const auto end = text.find_first_of(kept);
     out += escape_controls(text.substr(0, end));
     if (end == std::string_view::npos) return out;
-    out += '\n';
+    out += text[end];
     text.remove_prefix(end + 1);
   }
 }
+
+}  // namespace
+
+std::string escape_lines(std::string_view text) { return escape_between(text, "\n"); }
+std::string escape_text_lines(std::string_view text) { return escape_between(text, "\n\\"); }
 
 std::string json_line(const json::value& value) {
   const std::string plain = json::serialize(value);

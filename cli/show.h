@@ -25,6 +25,8 @@ std::string size_text(std::uint64_t bytes);  // "1.2 MB", as SI counts
 
 // escape_controls() line by line: newlines stay.
 std::string escape_lines(std::string_view text);
+// The same with backslashes as they are: for files' texts, which are shown to be read and copied.
+std::string escape_text_lines(std::string_view text);
 // One line of JSON with DEL and C1 controls as \u escapes (all else that a terminal would obey is escaped by JSON).
 std::string json_line(const json::value& value);
 

@@ -45,7 +45,7 @@ std::string coloured(const std::string& text, bool colour) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string line = escape_lines(std::string_view(text).substr(at, end - at));
+    const std::string line = escape_text_lines(std::string_view(text).substr(at, end - at));
     const char* sgr = !colour ? "" : line[0] == '+' ? "32" : line[0] == '-' ? "31" : line[0] == '@' ? "36" : "";
     out += *sgr != '\0' ? std::string("\x1b[") + sgr + "m" + line + "\x1b[0m\n" : line + "\n";
     at = end + 1;

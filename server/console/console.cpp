@@ -52,17 +52,19 @@ std::unique_ptr<Session> Console::attach(const Identity& who, const AttachOption
   auto member =
       std::make_shared<Session::State>(room, never_used_before(room.shard.clock()), who, options, sink, *room.log);
   member->since = room.shard.clock().wall();
+  const bool is_free = room.writer == nullptr && !room.kept;
+  if (options.want_write && is_free) {
+    room.writer = member.get();  // its mode says so; nobody has lost anything
+    room.writer_since = member->since;
+    room.seat = never_used_before(room.shard.clock());
+  }
   room.tell_all({.kind = SessionEvent::Kind::Joined,
                  .user = member->shown(),
                  .text = seat_back ? "back from a lost connection" : "",
                  .gap_bytes = {},
                  .log_offset = 0});
   room.members.push_back(member);
-  if (options.want_write && room.writer == nullptr && !room.kept) {
-    room.writer = member.get();  // its mode says so; nobody has lost anything
-    room.writer_since = member->since;
-    room.seat = never_used_before(room.shard.clock());
-  } else if (options.want_write && options.force) {
+  if (options.want_write && options.force && !is_free) {
     room.seat_to(member.get(), member->shown() + " took over", who.user);
   }
   room.log->append_event(LogEvent::Kind::Attach,

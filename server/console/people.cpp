@@ -93,9 +93,9 @@ void ConsoleRoom::seat_to(Session::State* to, const std::string& how, const std:
   if (to != nullptr)
     tell(to, {.kind = SessionEvent::Kind::Writer, .user = by, .text = how, .gap_bytes = {}, .log_offset = 0});
   const std::string from = before != nullptr ? before->shown() : lost;
-  if (from.empty() || to == nullptr) return;
-  log->append_event(LogEvent::Kind::TakeOver, to->shown() + " from " + from + ": " + how);
-  const std::string text = to->shown() + " writes now instead of " + from;
+  if (to == nullptr) return;
+  if (!from.empty()) log->append_event(LogEvent::Kind::TakeOver, to->shown() + " from " + from + ": " + how);
+  const std::string text = to->shown() + " writes now" + (from.empty() ? "" : " instead of " + from);
   for (const auto& member : std::list(members)) {
     if (member.get() == to || member.get() == before || member->closed) continue;
     member->sink.event({.kind = SessionEvent::Kind::Note, .user = {}, .text = text, .gap_bytes = {}, .log_offset = 0});

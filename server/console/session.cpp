@@ -111,7 +111,11 @@ Result<> Session::want_write(bool force) {
 
 void Session::give_up_write() {
   ConsoleRoom* room = state_->room;
-  if (room != nullptr && room->writer == state_.get()) room->seat_to(nullptr, "given up", state_->identity.user);
+  if (room == nullptr || room->writer != state_.get()) return;
+  room->seat_to(nullptr, "given up", state_->identity.user);
+  const std::string text = state_->shown() + " is read-only now; nobody writes";
+  room->tell_all({.kind = SessionEvent::Kind::Note, .user = {}, .text = text, .gap_bytes = {}, .log_offset = 0},
+                 state_.get());
 }
 
 Result<> Session::ask_writer() {

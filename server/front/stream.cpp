@@ -79,6 +79,10 @@ void StreamConnection::Channel::event(const SessionEvent& event) {
   json::object message = server_message(type->second, number_);
   message["text"] = event.text;
   if (!event.user.empty()) message["user"] = event.user;
+  const std::initializer_list<Kind> with_writer = {Kind::Reader, Kind::Joined, Kind::Left, Kind::Note};
+  if (std::find(with_writer.begin(), with_writer.end(), event.kind) != with_writer.end()) {
+    if (const Console* console = stream_.backend_.find_console(console_)) message["writer"] = console->writer();
+  }
   if (event.kind == Kind::Writer && session_) message["seat"] = session_->seat();
   if (event.kind == Kind::Gap || event.kind == Kind::Lagged) {
     message["offset"] = event.log_offset;

@@ -201,6 +201,9 @@ def test_a_diff_names_what_differs_and_shows_the_text():
         text = site.oob("inventory", "diff", "--text").stdout
         assert re.search(r"^--- revision 1/site\.toml\n\+\+\+ files/site\.toml\n@@ -\d+,4 \+\d+,4 @@\n", text), text
         assert "\n-rate = 100\n+rate = 50\n" in text, text
+        site.write_inventory(TWO.replace("rate = 100", "rate = 50 # \\r\\n"))
+        assert "\n+rate = 50 # \\r\\n\n" in site.oob("inventory", "diff", "--text").stdout
+        site.write_inventory(TWO.replace("rate = 100", "rate = 50"))
         site.oob("inventory", "apply")
         assert site.oob("inventory", "diff").stdout == "no difference\n"
         assert site.oob("inventory", "diff", "1").stdout == site.oob("inventory", "diff", "1", "2").stdout

@@ -45,6 +45,25 @@ def test_three_people_ask_and_hand_over_and_all_are_told():
         leave(first, second, third)
 
 
+def test_a_reader_is_told_when_the_writer_lets_go_or_leaves_and_who_writes_then():
+    with Site(SHELL) as site:
+        site.wait_up("sh")
+        first, second, third = attach(site, "sh"), attach(site, "sh"), attach(site, "sh", "-r")
+        second.wait("is writing")
+        first.type(ESCAPE + b"s")
+        third.wait(r"is read-only now; nobody writes, \^Eca for read-write\]")
+        second.type(ESCAPE + b"a")
+        third.wait(r"\w+ writes now\]")
+        first.type(ESCAPE + b"A")
+        second.wait("asks you to hand over")
+        begin = len(first.shown)
+        leave(second)
+        first.wait(r"left; nobody writes now, \^Eca for read-write\]", begin=begin)
+        first.type(b"x")
+        first.wait(r"1 key dropped: read-only; \^Eca for read-write\]", begin=begin)
+        leave(first, third)
+
+
 def test_a_message_reaches_everybody_and_the_log_escaped():
     with Site(SHELL) as site:
         site.wait_up("sh")
@@ -99,7 +118,7 @@ def test_the_seat_is_kept_for_who_lost_the_connection_and_free_for_who_left():
         back.type(again, b"echo still-$((40 + 2))\n")
         other.wait("still-42")
         back.send_json({"type": "detach", "channel": again.number})
-        other.wait(r"\w+ left\]")
+        other.wait(r"\w+ left; nobody writes now, \^Eca for read-write\]")
         begin = len(other.shown)
         other.type(ESCAPE + b"a")
         other.wait("read-write", begin=begin)

@@ -57,6 +57,21 @@ TEST_F(Attach, a_readers_keys_go_nowhere_and_the_reader_is_told_what_to_do) {
   EXPECT_EQ(outside.last_notice(), "3 keys dropped: read-only; ^EcA asks bob to hand over, ^Ecf takes over");
 }
 
+TEST_F(Attach, who_goes_on_typing_as_a_reader_is_told_again_and_the_keys_are_summed) {
+  begin();
+  open();
+  attached(0, 0);
+  type("abc");
+  advance(AttachConversation::kDroppedAgain - Duration(1));
+  type("d");
+  EXPECT_EQ(outside.notices.size(), 1u) << "not for each key";
+  advance(Duration(1));
+  type("e");
+  EXPECT_EQ(outside.last_notice(), "5 keys dropped in all: read-only; ^EcA asks bob to hand over, ^Ecf takes over");
+  type("f");
+  EXPECT_EQ(outside.notices.size(), 2u);
+}
+
 TEST_F(Attach, keys_of_unknown_fate_are_spoken_of_when_the_connection_breaks) {
   attach_as_writer();
   type("abc");

@@ -113,6 +113,47 @@ TEST_F(Attach, hints_name_only_keys_that_the_style_has) {
   EXPECT_EQ(outside.last_notice(), "1 key dropped: read-only");
 }
 
+TEST_F(Attach, a_reader_is_told_that_the_seat_is_free_once_the_writer_has_left) {
+  for (const bool asked : {false, true}) {
+    outside = RecordedOutside();
+    begin();
+    open();
+    attached(0, 0);
+    if (asked)
+      type(
+          "\x05"
+          "cA");
+    type("x");
+    event({{"type", "left"}, {"channel", 1}, {"user", "bob"}, {"text", ""}, {"writer", "bob"}});
+    EXPECT_EQ(outside.hints.back(), "bob left") << "it was another session of bob's";
+    event({{"type", "left"}, {"channel", 1}, {"user", "bob"}, {"text", ""}, {"writer", ""}});
+    EXPECT_EQ(outside.hints.back(), "bob left; nobody writes now, ^Eca for read-write");
+    event({{"type", "left"}, {"channel", 1}, {"user", "carol"}, {"text", ""}, {"writer", ""}});
+    EXPECT_EQ(outside.hints.back(), "carol left") << "said once";
+    type("x");
+    EXPECT_EQ(outside.last_notice(), "1 key dropped: read-only; ^Eca for read-write");
+    event({{"type", "note"}, {"channel", 1}, {"text", "dave writes now"}, {"writer", "dave"}});
+    type("x");
+    EXPECT_EQ(outside.last_notice(), "1 key dropped: read-only; ^EcA asks dave to hand over, ^Ecf takes over");
+    event({{"type", "note"}, {"channel", 1}, {"text", "dave did not come back; nobody writes"}, {"writer", ""}});
+    EXPECT_EQ(outside.hints.back(), "dave did not come back; nobody writes, ^Eca for read-write");
+  }
+}
+
+TEST_F(Attach, the_help_of_a_style_lists_only_what_it_has) {
+  for (const auto style : {EscapeStyle::Conserver, EscapeStyle::ConMan, EscapeStyle::Ssh}) {
+    outside = RecordedOutside();
+    AttachChoices choices;
+    choices.escape = usual_escape(style);
+    attach_as_writer(std::move(choices));
+    type(escape_text(usual_escape(style)) == "^Ec" ? "\x05"
+                                                     "c?"
+                                                   : escape_text(usual_escape(style)) + "?");
+    EXPECT_NE(outside.hints.back().find("a break"), std::string::npos);
+    EXPECT_EQ(outside.hints.back().find("l1..l9") != std::string::npos, style == EscapeStyle::Conserver);
+  }
+}
+
 TEST_F(Attach, after_a_refusal_keys_name_the_new_seat) {
   attach_as_writer();
   type("a");

@@ -20,6 +20,12 @@ std::vector<std::string> lines_of(const std::string& text) {
   return out;
 }
 
+TEST(EscapedLines, keep_backslashes_in_a_files_text_and_let_no_control_through) {
+  const std::string text = "+send = \"\\r\\n\"\r\n+\x1b[2J \xC3\xB6 \xFF";
+  EXPECT_EQ(escape_text_lines(text), "+send = \"\\r\\n\"\\x0d\n+\\x1b[2J \xC3\xB6 \\xff");
+  EXPECT_EQ(escape_lines("\\r\n\x1b"), "\\\\r\n\\x1b");
+}
+
 Table sample() {
   Table table({"NAME", "STATE", "DETAIL"});
   table.add({"web01", "up", ""}, Table::Tone::Good);
