@@ -15,7 +15,9 @@ inline constexpr std::size_t spool_bytes_max = 4 * 1024 * 1024;    // what spill
 inline constexpr std::size_t spools_earlier_max = 4;               // of rings that reboots took, each of that size
 inline constexpr std::size_t viewer_queue_bytes = 256 * 1024;      // unsent output of one client connection
 inline constexpr std::size_t log_pending_bytes_max = 1024 * 1024;  // unwritten output of one console
-inline constexpr std::size_t log_pending_bytes_all = 64 * 1024 * 1024;
+inline constexpr std::size_t log_pending_bytes_held = 16 * 1024 * 1024;  // of all logs; above it no line gets credit
+// What had credit before that still fits: the first window of every stream of a full tunnel.
+inline constexpr std::size_t log_pending_bytes_all = log_pending_bytes_held + 10'000 * 16 * 1024;
 inline constexpr std::size_t log_gather_bytes = 64 * 1024;
 inline constexpr auto log_gather_time = 100ms;
 inline constexpr std::size_t log_marker_every_bytes = 256 * 1024;  // bounds how far back recovery reads

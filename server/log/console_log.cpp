@@ -10,6 +10,9 @@
 namespace oob {
 namespace {
 
+static_assert(limits::log_pending_bytes_all >=
+              limits::log_pending_bytes_held + limits::tunnel_streams_max * limits::tunnel_stream_window_bytes);
+
 constexpr std::size_t kItemCost = sizeof(LogItem) + 64;  // the item, and the chunk's own head
 constexpr std::size_t kSpareItems = 128;                 // so that a busy minute does not cost memory for ever
 constexpr std::uint64_t kGapBytesMax = std::uint64_t{1} << 56;
@@ -56,7 +59,7 @@ const LogPosition& ConsoleLog::position() const { return state_->position; }
 const LogPosition& ConsoleLog::written() const { return state_->outcome.end; }
 bool ConsoleLog::behind() const {
   return state_->waiting_cost > limits::log_pending_bytes_max / 2 ||
-         state_->folder->waiting_cost > limits::log_pending_bytes_all / 4;
+         state_->folder->waiting_cost > limits::log_pending_bytes_held;
 }
 std::size_t ConsoleLog::pending_bytes() const { return state_->waiting_cost; }
 std::uint64_t ConsoleLog::unlogged_bytes() const { return state_->outcome.unlogged_bytes + state_->dropped_bytes; }
