@@ -46,6 +46,7 @@ std::optional<SessionEvent> shown(const LogEvent& event) {
 void Viewer::begin_at(std::uint64_t log_offset, std::uint64_t oldest) {
   ++round_;
   live_ = reading_ = behind_ = false;
+  lines_.reset();
   not_shown_from_ = log_offset;
   not_shown_bytes_ = oldest > log_offset ? oldest - log_offset : 0;
   next_ = std::min(std::max(log_offset, oldest), log_.position().log_offset);
@@ -56,9 +57,19 @@ void Viewer::begin_with_lines(std::size_t lines) {
   ++round_;
   live_ = behind_ = false;
   reading_ = true;
-  log_.find_last_lines(lines, limits::replay_bytes_max,
+  lines_ = lines;
+  look_for_lines();
+}
+
+void Viewer::look_for_lines() {
+  if (looking_) return;
+  looking_ = true;
+  log_.find_last_lines(*lines_, limits::replay_bytes_max,
                        [this, alive = std::weak_ptr(alive_), round = round_](Result<std::uint64_t> from) {
-                         if (alive.expired() || round != round_) return;
+                         if (alive.expired()) return;
+                         looking_ = false;
+                         if (!lines_) return;
+                         if (round != round_) return look_for_lines();  // there was another wish meanwhile
                          begin_at(from ? *from : log_.position().log_offset);
                        });
 }

@@ -24,6 +24,7 @@ class Viewer {
   void drained();                                             // the sink is ready again
 
  private:
+  void look_for_lines();
   void catch_up();
   void show(const ConsoleLog::Read& read);
 
@@ -34,6 +35,8 @@ class Viewer {
   bool reading_ = false;    // a read of the log is under way
   bool behind_ = false;     // the sink took nothing for a while
   std::uint64_t not_shown_from_ = 0, not_shown_bytes_ = 0;  // to be said before the first output
+  std::optional<std::size_t> lines_;  // wanted of the log, not found yet: the last wish
+  bool looking_ = false;              // for them: once at a time, however often it is asked
   std::uint64_t round_ = 0;  // a read that began before the last begin is not for us any more
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };

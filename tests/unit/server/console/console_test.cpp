@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <random>
 
+#include "common/limits.h"
+
 namespace oob {
 namespace {
 
@@ -162,6 +164,19 @@ TEST_F(ConsoleTest, late_keys_and_keys_for_a_lost_agent_are_refused_and_said) {
   EXPECT_NE(a.fates[2].second.find("unknown"), std::string::npos);
   EXPECT_EQ(a.fates[3].second, "agent rack1 is not connected");
   EXPECT_EQ(port.typed, "y");
+}
+
+TEST_F(ConsoleTest, one_who_asks_for_replays_without_end_keeps_nobody_from_reading_and_gets_the_last) {
+  say("one\r\ntwo\r\nthree\r\n");
+  Sink a;
+  const auto session = console->attach(alice, {.replay_lines = 0}, a);
+  for (std::size_t i = 0; i < limits::log_reads_waiting_max + 100; ++i) session->replay(3);
+  session->replay(2);
+  std::optional<bool> read;
+  console->log().read(0, 100, [&](const Result<ConsoleLog::Read>& result) { read = result.has_value(); });
+  until([&] { return read && !a.seen.empty(); });
+  EXPECT_TRUE(*read) << "too many read the logs";
+  EXPECT_EQ(a.seen, "two\r\nthree\r\n");
 }
 
 TEST_F(ConsoleTest, replay_meets_live_without_a_gap_or_a_repeat) {
