@@ -154,6 +154,8 @@ Result<ServerUrl> parse_server_url(std::string_view text) {
            (bracketed && (c == ':' || c == '%'));
   };
   if (url.host.empty()) return wrong(" names no host");
+  if (url.host.size() > limits::host_bytes_max) return wrong(" has a longer name than a host can have");
+  if (bracketed && url.host.find(':') == std::string::npos) return wrong(" has brackets around no IPv6 address");
   if (!std::all_of(url.host.begin(), url.host.end(), fits)) return wrong(" has more in it than a host and a port");
   std::transform(url.host.begin(), url.host.end(), url.host.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

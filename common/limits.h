@@ -131,6 +131,7 @@ inline constexpr std::size_t client_pipe_batch_bytes = 1024;   // piped input un
 inline constexpr std::size_t run_capture_bytes = 1024 * 1024;  // `oob run`: of one console since the last match
 inline constexpr std::size_t run_window_bytes = 64 * 1024;     // the last of it, in which a match is looked for
 inline constexpr std::size_t run_jobs_max = 1024;              // consoles at once
+inline constexpr std::size_t host_bytes_max = 253;             // of a host's name (RFC 1035 2.3.4, as text)
 inline constexpr std::size_t url_bytes_max = 512;              // of a server, as a person writes it
 inline constexpr std::size_t accepts_a_turn = 64;  // connections one listener takes before others get their turn
 inline constexpr auto accept_rest = 100ms;         // out of descriptors: accept again after so long

@@ -296,10 +296,11 @@ void AgentLink::console_closed(const std::string& name, const std::string& reaso
     link->disconnect("agent " + peer_.name + " has let go of it", true);
   } else {
     const bool refused = reason.starts_with("refused");
-    link->disconnect("agent " + peer_.name +
-                     (refused          ? " cannot serve it: " + details_[name]
-                      : reason.empty() ? " ended the stream"
-                                       : ": " + reason));
+    const std::string who = "agent " + peer_.name;
+    link->disconnect(refused                         ? who + " cannot serve it: " + details_[name]
+                     : reason.empty()                ? who + " ended the stream"
+                     : reason.starts_with(who + " ") ? reason  // it was told to the agent too, by name
+                                                     : who + ": " + reason);
     ask_again_later(name, refused ? kRefusedAskAgain : kEndedAskAgain);
   }
   events_.console_freed(name);

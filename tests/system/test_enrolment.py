@@ -106,6 +106,7 @@ def test_a_revoked_agent_is_cut_within_a_second_and_stays_out():
         eventually(lambda: site.console("echo")["state"] == "no-agent")
         took = time.monotonic() - began
         assert took < 1 or SANITIZED, f"{took:.2f} s"
+        assert site.console("echo")["detail"] == "agent rack1 was revoked", site.console("echo")
         assert agent_row(site, "rack1")["state"] == "revoked"
         agent.kill()
         mark = site.server.mark()

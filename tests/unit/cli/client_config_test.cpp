@@ -68,13 +68,16 @@ TEST(ClientConfig, each_mistake_is_said_with_its_place_and_the_nearest_word) {
 TEST(ClientConfig, an_address_is_a_host_and_a_port_and_nothing_else) {
   for (const std::string bad :
        {"", "https://", "https://a:0", "https://a:65536", "https://a:", "https://a/v1", "ftp://a", "https://u@a",
-        "https://[::1", "https://a b", "https://[::1]7443", "a", "https://a\x1b"}) {
+        "https://[::1", "https://a b", "https://[::1]7443", "https://[a%]", "a", "https://a\x1b"}) {
     const auto url = parse_server_url(bad);
     ASSERT_FALSE(url) << bad;
     EXPECT_EQ(url.error().message.find('\x1b'), std::string::npos);
   }
   EXPECT_EQ(parse_server_url("https://[::1]")->text(), "https://[::1]:7443");
   EXPECT_EQ(parse_server_url("https://a:0443/")->text(), "https://a:443");
+  const std::string longest = "https://" + std::string(limits::host_bytes_max, 'a');
+  EXPECT_TRUE(parse_server_url(parse_server_url(longest)->text()));
+  EXPECT_FALSE(parse_server_url(longest + "a"));
 }
 
 TEST(ClientConfig, a_fingerprint_is_taken_in_the_ways_tools_print_it) {
