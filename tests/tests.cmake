@@ -64,7 +64,7 @@ endif()
 
 # What tests/bench/run measures with.
 add_custom_target(bench)
-foreach(name generator typist viewers)
+foreach(name generator relay typist viewers)
   add_executable(bench_${name} EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/bench/${name}.cpp)
   add_dependencies(bench bench_${name})
 endforeach()

@@ -24,6 +24,7 @@ Console::Console(Shard& shard, std::string name, std::unique_ptr<ConsoleLog> log
   room_->log->on_written = [room = room_.get()](const LogPosition& written) {
     if (room->port == nullptr) return;
     room->port->acknowledge(written);
+    room->go_on_if_caught_up();
   };
 }
 
@@ -244,11 +245,14 @@ void ConsoleRoom::hold_if_behind() {
   held = true;
   port->hold(true);
   if (!look_again) look_again = std::make_unique<Timer>(shard);
-  look_again->every(kHeldLookEvery, [this] {
-    if (held && port != nullptr && log->behind()) return;
-    look_again->cancel();
-    if (std::exchange(held, false) && port != nullptr) port->hold(false);
-  });
+  // When other logs took the memory, nothing that happens to this one may tell.
+  look_again->every(kHeldLookEvery, [this] { go_on_if_caught_up(); });
+}
+
+void ConsoleRoom::go_on_if_caught_up() {
+  if (!look_again || (held && port != nullptr && log->behind())) return;
+  look_again->cancel();
+  if (std::exchange(held, false) && port != nullptr) port->hold(false);
 }
 
 void ConsoleRoom::gap(std::optional<std::uint64_t> bytes, const std::string& why) {

@@ -25,6 +25,7 @@ def names_of(count):
 
 class Product:
     title = ""
+    echo_processes = 3  # that a keystroke wakes on its way to the equipment: client, server, equipment
     prefixes = {"site": [], "centre": []}  # what starts a program in the room of the consoles, and of the server
     centre = "127.0.0.1"
 
@@ -165,10 +166,12 @@ class Outband(Product):
 
 class OutbandTls(Outband):
     title = "Outband, agent over TLS"
+    echo_processes = 4  # and the agent
 
 
 class OutbandLocal(Outband):
     title = "Outband, local agent"
+    echo_processes = 4
     agent = "local"
 
 

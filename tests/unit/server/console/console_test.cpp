@@ -97,6 +97,16 @@ struct Fixture : testing::Test {
 };
 using ConsoleTest = Fixture;
 
+TEST_F(ConsoleTest, a_line_that_ran_ahead_of_its_log_goes_on_as_soon_as_that_is_written) {
+  const std::string piece(64 * 1024, 'x');
+  while (!port.held) {
+    ASSERT_LT(offset, limits::log_waiting_bytes_max);
+    say(piece);
+  }
+  until([&] { return port.acknowledged.line_offset == offset; });
+  EXPECT_FALSE(port.held) << "and not at the next look, milliseconds later";
+}
+
 TEST_F(ConsoleTest, the_first_who_wants_it_writes_and_the_second_reads) {
   Sink a, b;
   const auto first = console->attach(alice, {.want_write = true}, a);
