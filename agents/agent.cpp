@@ -13,6 +13,7 @@
 #include "common/names.h"
 
 namespace oob {
+namespace fs = std::filesystem;
 namespace {
 
 // oobd away for so long: lines are read on, and the oldest is overwritten.
@@ -76,6 +77,7 @@ void Agent::stop() {
 // --- the assignment ---
 
 void Agent::assigned(const wire::Assignment& assignment) {
+  taken_ = true;
   if (const auto saved = save_assignment(config_.state, assignment); !saved) log_error("agent", saved.error().message);
   apply(assignment);
   link_->send_taken(assignment.revision());
@@ -85,6 +87,9 @@ void Agent::assigned(const wire::Assignment& assignment) {
     send_facts(line);
   }
   for (const auto& [name, state] : broken_) link_->send_state(state);
+  for (auto& [name, line] : lines_) {
+    if (!line.leaving) line.host->server_can_be_asked();
+  }
 }
 
 void Agent::apply(const wire::Assignment& assignment) {
@@ -103,7 +108,8 @@ void Agent::apply(const wire::Assignment& assignment) {
   for (const auto& [name, spec] : wanted) {
     HostedLine& line = lines_[name];
     line.id = spec->id();
-    const LineConfig config = config_of(*spec);
+    LineConfig config = config_of(*spec);
+    config.state_folder = state_folder_of(name);
     if (line.host) {
       if (line.leaving || !(line.host->config() == config)) {
         line.leaving.reset();
@@ -122,6 +128,9 @@ void Agent::apply(const wire::Assignment& assignment) {
       lines_.erase(name);
       continue;
     }
+    std::error_code error;  // then there is no such folder, and the driver remembers nothing
+    fs::create_directories(state_folder_of(name), error);
+    fs::permissions(state_folder_of(name), fs::perms::owner_all, error);
     line.host = std::make_unique<LineHost>(shard_, config, std::move(*store), config_.policy,
                                            static_cast<LineHostEvents&>(*this));
     line.host->server_here(linked_);
@@ -136,6 +145,8 @@ void Agent::apply(const wire::Assignment& assignment) {
     if (!line.leaving) names_[line.id] = name;
   }
 }
+
+std::string Agent::state_folder_of(const std::string& line) const { return config_.state + "/lines/" + line; }
 
 void Agent::leave(const std::string& name, HostedLine& line) {
   line.host->stop("not assigned to this agent any more");
@@ -153,6 +164,8 @@ void Agent::gone_if_drained(const std::string& name, bool at_any_cost) {
   LineStore& store = found->second.host->store();
   if (!at_any_cost && !store.drained()) return;
   store.remove();
+  std::error_code error;
+  fs::remove_all(state_folder_of(name), error);
   if (names_[found->second.id] == name) names_.erase(found->second.id);
   lines_.erase(found);
 }
@@ -215,6 +228,20 @@ void Agent::line_input_done(LineHost& line, const InputQueue::Fate& fate) {
   });
 }
 
+bool Agent::line_wants_secret(LineHost& line, const std::string& key, std::function<void(Result<Secret>)> done) {
+  const auto found = lines_.find(line.config().name);
+  if (!taken_ || found == lines_.end() || found->second.host.get() != &line) return false;
+  if (!link_->gives_secrets()) {
+    shard_.post([done = std::move(done)] {
+      done(fail(ErrorCode::Unavailable, "this server is too old to send it; upgrade oobd"));
+    });
+    return true;
+  }
+  asked_[++questions_] = std::move(done);
+  link_->send_secret_wanted(questions_, found->second.id, key);
+  return true;
+}
+
 void Agent::status(wire::AgentStatus& into) const {
   std::uint64_t ring = 0, spool = 0, ring_worst = 0, spool_worst = 0;
   for (const auto& [name, line] : lines_) {
@@ -241,7 +268,10 @@ void Agent::link_up() {
 
 void Agent::link_down(const std::string& reason) {
   if (on_status) on_status("not connected to " + link_->server() + ": " + reason);
-  linked_ = false;
+  linked_ = taken_ = false;
+  for (auto& [number, done] : std::exchange(asked_, {})) {
+    done(fail(ErrorCode::Unavailable, "the connection to the server was lost while it was asked for"));
+  }
   away_.once(kAwayAfter, [this] {
     for (auto& [name, line] : lines_) line.host->server_here(false);
   });
@@ -258,6 +288,14 @@ void Agent::acknowledged(const wire::LogAck& ack) {
   if (line == nullptr) return;
   line->host->acknowledged(ack.incarnation(), ack.offset(), ack.event());
   if (line->leaving) gone_if_drained(std::string(line->host->config().name), false);
+}
+
+void Agent::given(std::uint64_t number, Result<Secret> secret) {
+  const auto asked = asked_.find(number);
+  if (asked == asked_.end()) return;
+  const auto done = std::move(asked->second);
+  asked_.erase(asked);
+  done(std::move(secret));
 }
 
 void Agent::ordered(const wire::LineOrder& order) {

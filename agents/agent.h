@@ -36,17 +36,20 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   void line_has_output(LineHost& line) override;
   void line_told_facts(LineHost& line) override;
   void line_input_done(LineHost& line, const InputQueue::Fate& fate) override;
+  bool line_wants_secret(LineHost& line, const std::string& key, std::function<void(Result<Secret>)> done) override;
   // ServerLinkEvents
   void link_up() override;
   void link_down(const std::string& reason) override;
   void assigned(const wire::Assignment& assignment) override;
   void acknowledged(const wire::LogAck& ack) override;
   void ordered(const wire::LineOrder& order) override;
+  void given(std::uint64_t number, Result<Secret> secret) override;
   Mux::Accepted console_opened(Mux& mux, StreamId id, const std::string& name) override;
   void status(wire::AgentStatus& into) const override;
   std::uint64_t revision() const override { return assignment_.revision(); }
 
   void apply(const wire::Assignment& assignment);
+  std::string state_folder_of(const std::string& line) const;
   void leave(const std::string& name, HostedLine& line);
   void gone_if_drained(const std::string& name, bool at_any_cost);
   void send_facts(const HostedLine& line);
@@ -63,8 +66,11 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   int lock_ = -1;                                  // on the state folder, while we run
   Timer away_, rest_, answer_;
   std::set<std::string> answering_;  // lines whose typist is still to be told that the keys were written
+  std::map<std::uint64_t, std::function<void(Result<Secret>)>> asked_;  // secrets, by the question's number
+  std::uint64_t questions_ = 0;
   const SteadyTime started_;
   bool linked_ = false;
+  bool taken_ = false;  // an assignment, on this connection: the server knows our lines by their present numbers
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

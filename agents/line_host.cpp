@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agents/lines/settings.h"
 #include "common/limits.h"
 #include "common/log.h"
 
@@ -38,6 +39,7 @@ void LineHost::reconfigure(LineConfig config) {
   backoff_.reset();
   stopped_ = false;
   close_driver();
+  give_up_fetching();
   set_state(false, "configuration changed", 0);
   attempt();
 }
@@ -47,6 +49,7 @@ void LineHost::stop(const std::string& why) {
   retry_.cancel();
   device_.reset();
   close_driver();
+  give_up_fetching();
   set_state(false, why, 0);
 }
 
@@ -58,9 +61,63 @@ void LineHost::attempt() {
   const LineKind* kind = find_line_kind(config_.kind);
   if (kind == nullptr)
     return line_down("this agent knows no line kind \"" + config_.kind + "\"; it is older than the server");
+  if (fetch(*kind)) open();
+}
+
+void LineHost::open() {
+  retry_.cancel();
   reading_ = true;
-  driver_ = kind->make(shard_, config_, *this);
+  driver_ = find_line_kind(config_.kind)->make(shard_, config_, *this);
   driver_->start();
+  config_.secrets.clear();
+}
+
+// False: not all secrets are there; open() or line_down() follows, or was called.
+bool LineHost::fetch(const LineKind& kind) {
+  give_up_fetching();
+  for (const auto& [key, place] : secret_places(kind, config_)) {
+    if (!place.starts_with(kSecretOfAgent)) {
+      wanted_.insert(key);
+      continue;
+    }
+    auto secret = read_password_file(place.substr(kSecretOfAgent.size()));
+    if (!secret) return line_down("its " + key + ", on the agent's machine: " + secret.error().message), false;
+    config_.secrets[key] = std::move(*secret);
+  }
+  if (wanted_.empty()) return true;
+  fetching_ = std::make_shared<int>();
+  for (const std::string& key : wanted_) {
+    const auto done = [this, key, alive = std::weak_ptr(fetching_)](Result<Secret> secret) {
+      if (!alive.expired()) fetched(key, std::move(secret));
+    };
+    if (events_.line_wants_secret(*this, key, done)) continue;
+    line_down("it needs its " + key + " from the server, which is not connected; it waits for that");
+    waits_for_server_ = true;
+    return false;
+  }
+  retry_.once(limits::line_secret_wait_max,
+              [this] { line_down("the server did not send the line's secrets in time"); });
+  return false;
+}
+
+void LineHost::fetched(const std::string& key, Result<Secret> secret) {
+  if (!secret) return line_down("its " + key + ": " + secret.error().message);
+  config_.secrets[key] = std::move(*secret);
+  wanted_.erase(key);
+  if (!wanted_.empty()) return;
+  fetching_.reset();
+  open();
+}
+
+void LineHost::give_up_fetching() {
+  wanted_.clear();
+  fetching_.reset();
+  waits_for_server_ = false;
+  config_.secrets.clear();
+}
+
+void LineHost::server_can_be_asked() {
+  if (waits_for_server_) retry();
 }
 
 // The driver may be calling us just now: it is destroyed when it has returned.
@@ -92,6 +149,7 @@ void LineHost::line_writable() {
 
 void LineHost::line_down(std::string reason) {
   close_driver();
+  give_up_fetching();
   if (state_.up && shard_.clock().now() - up_since_ >= kSoundAfter) backoff_.reset();
   set_state(false, reason, 0);
   retry_.once(backoff_.next(), [this] { attempt(); });
@@ -187,7 +245,7 @@ void LineHost::send_break(std::uint64_t session, std::uint64_t sequence, Duratio
 }
 
 void LineHost::retry() {
-  if (state_.up || (driver_ && !stopped_)) return;
+  if (state_.up || (driver_ && !stopped_) || fetching_) return;
   backoff_.reset();
   attempt();
 }

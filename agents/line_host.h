@@ -1,9 +1,11 @@
-// LineHost: keeps one line open. Makes a driver (agents/lines/) per attempt, with backoff and jitter between them;
-// stamps what it says into the LineStore; feeds it input; reports its state. Goes on, whether or not the server is
-// there. On the agent's shard.
+// LineHost: keeps one line open. Makes a driver (agents/lines/) per attempt, with backoff and jitter between them, once
+// it has the secrets that this needs; stamps what it says into the LineStore; feeds it input; reports its state. Goes
+// on, whether or not the server is there. On the agent's shard.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "agents/input_queue.h"
@@ -26,6 +28,9 @@ class LineHostEvents {
   virtual void line_has_output(LineHost& line) = 0;  // the store has more to read
   virtual void line_told_facts(LineHost& line) = 0;  // once a second at most
   virtual void line_input_done(LineHost& line, const InputQueue::Fate& fate) = 0;
+  // Asks the server what the file holds that `key` names. `done` at most once, later; it may be dropped. False: the
+  // server is not there to be asked.
+  virtual bool line_wants_secret(LineHost& line, const std::string& key, std::function<void(Result<Secret>)> done) = 0;
 };
 
 class LineHost final : private LineEvents {
@@ -53,8 +58,9 @@ class LineHost final : private LineEvents {
   void flush_input(std::uint64_t keep_session);
   void send_break(std::uint64_t session, std::uint64_t sequence, Duration duration);
 
-  void retry();  // now, if it is down
-  void down();   // until retry() or up()
+  void retry();                // now, if it is down
+  void server_can_be_asked();  // tries again if it is down for want of that
+  void down();                 // until retry() or up()
   void up();
 
   // Whether someone takes what the line says. If not, the line is read on and the oldest is overwritten; if so, a line
@@ -75,6 +81,10 @@ class LineHost final : private LineEvents {
   void line_facts(LineFacts facts) override;
 
   void attempt();
+  bool fetch(const LineKind& kind);
+  void fetched(const std::string& key, Result<Secret> secret);
+  void give_up_fetching();
+  void open();
   void close_driver();
   void set_state(bool up, const std::string& detail, int pid);
   void throttle();
@@ -89,6 +99,9 @@ class LineHost final : private LineEvents {
   const Policy& policy_;
   LineHostEvents& events_;
   std::unique_ptr<Line> driver_;
+  std::set<std::string> wanted_;   // keys whose secrets are asked for
+  std::shared_ptr<int> fetching_;  // null: not asking
+  bool waits_for_server_ = false;  // down because it could not be asked
   InputQueue input_;
   State state_;
   Timer retry_, input_deadline_, facts_told_;

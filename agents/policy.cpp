@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "agents/lines/settings.h"
 #include "common/limits.h"
 #include "common/names.h"
 #include "common/runtime/descriptor.h"
@@ -75,6 +76,11 @@ std::string remedy(const LineConfig& line) {
   if (line.kind == "unix") return "unix = [" + in_quotes(setting(line, "path")) + "]";
   if (line.kind == "serial") return "serial = [" + in_quotes(setting(line, "device")) + "]";
   return "test = true";
+}
+
+tl::unexpected<Error> refused(const std::string& to_allow) {
+  return fail(ErrorCode::Denied,
+              "the agent's own policy does not allow it; to allow it, its agent.toml needs below [allow]: " + to_allow);
 }
 
 }  // namespace
@@ -162,6 +168,7 @@ Policy Policy::read(TableReader& allow, Diagnostics& to) {
   out.read_destinations(allow);
   out.read_paths(allow, "unix", "a socket", out.unix_);
   out.read_paths(allow, "serial", "a serial port", out.serial_);
+  out.read_paths(allow, "secrets", "a file", out.secrets_);
   out.test_ = allow.boolean("test").value_or(true);
   allow.finish();
   return out;
@@ -187,13 +194,20 @@ Result<> Policy::permits(const LineConfig& line) const {
       (line.kind == "exec" && permits_program(line)) || (line.kind == "tcp" && permits_destination(line)) ||
       (line.kind == "unix" && matches_one(unix_, setting(line, "path"))) ||
       (line.kind == "serial" && matches_one(serial_, setting(line, "device"))) || (line.kind == "test" && test_);
-  if (permitted) return {};
+  if (permitted) return permits_secrets(line);
   if (!find_line_kind(line.kind)) {
     return fail(ErrorCode::Denied, "this agent knows no line of kind " + in_quotes(line.kind) + "; update it");
   }
-  return fail(
-      ErrorCode::Denied,
-      "the agent's own policy does not allow it; to allow it, its agent.toml needs below [allow]: " + remedy(line));
+  return refused(remedy(line));
+}
+
+Result<> Policy::permits_secrets(const LineConfig& line) const {
+  for (const auto& [key, place] : secret_places(*find_line_kind(line.kind), line)) {
+    if (!place.starts_with(kSecretOfAgent)) continue;
+    const std::string path = place.substr(kSecretOfAgent.size());
+    if (!matches_one(secrets_, path)) return refused("secrets = [" + in_quotes(path) + "]");
+  }
+  return {};
 }
 
 // "host:port", a list of them, or "unix:/path"; whether it is the latter.

@@ -41,10 +41,11 @@ class Policy {
   void read_paths(TableReader& allow, const char* key, const char* what, std::vector<std::string>& to);
   bool permits_program(const LineConfig& line) const;
   bool permits_destination(const LineConfig& line) const;
+  Result<> permits_secrets(const LineConfig& line) const;
 
   std::vector<AllowedProgram> programs_;
   std::vector<Destination> tcp_;
-  std::vector<std::string> unix_, serial_;  // patterns of paths
+  std::vector<std::string> unix_, serial_, secrets_;  // patterns of paths
   bool test_ = true;
 };
 

@@ -204,6 +204,23 @@ void ServerLink::send_facts(const wire::LineFacts& facts) {
   send(message);
 }
 
+void ServerLink::send_secret_wanted(std::uint64_t number, std::uint32_t id, const std::string& key) {
+  wire::FromAgent message;
+  auto& wanted = *message.mutable_secret_wanted();
+  wanted.set_number(number), wanted.set_id(id), wanted.set_key(key);
+  send(message);
+}
+
+void ServerLink::given(wire::SecretGiven& message) {
+  std::string& content = *message.mutable_content();
+  Secret secret(as_bytes(content));
+  wipe(content);
+  if (!message.error().empty()) {
+    return events_.given(message.number(), fail(ErrorCode::Unavailable, escape_controls(message.error())));
+  }
+  events_.given(message.number(), std::move(secret));
+}
+
 Result<> ServerLink::stream_message(ByteView bytes) {
   wire::ToAgent message;
   if (!message.ParseFromArray(bytes.data(), int(bytes.size()))) return fail(ErrorCode::Usage, "malformed ToAgent");
@@ -231,6 +248,9 @@ Result<> ServerLink::stream_message(ByteView bytes) {
     case wire::ToAgent::kRenewed:
       renewed(message.renewed().error(), as_bytes(message.renewed().certificate()));
       break;
+    case wire::ToAgent::kSecretGiven:
+      given(*message.mutable_secret_given());
+      break;
     case wire::ToAgent::BODY_NOT_SET:
       break;  // of a newer server
   }
@@ -241,6 +261,7 @@ void ServerLink::welcomed(std::uint32_t protocol, const std::string& version) {
   login_.cancel();
   if (welcome_) return;
   welcome_ = true;
+  protocol_ = protocol;
   log_info("agent", "connected",
            {{"server", server()}, {"server_version", escape_controls(version.substr(0, 64))}, {"protocol", protocol}});
   // Whichever certificate has just logged in is the only one from now on.

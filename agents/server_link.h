@@ -22,6 +22,7 @@ class LineFacts;
 class LineOrder;
 class LineState;
 class LogAck;
+class SecretGiven;
 }  // namespace oob::wire
 
 namespace oob {
@@ -34,6 +35,7 @@ class ServerLinkEvents {
   virtual void assigned(const wire::Assignment& assignment) = 0;
   virtual void acknowledged(const wire::LogAck& ack) = 0;
   virtual void ordered(const wire::LineOrder& order) = 0;
+  virtual void given(std::uint64_t number, Result<Secret> secret) = 0;  // answers send_secret_wanted()
   virtual Mux::Accepted console_opened(Mux& mux, StreamId id, const std::string& name) = 0;
   virtual std::uint64_t revision() const = 0;  // of the assignment in force
   virtual void status(wire::AgentStatus& into) const = 0;
@@ -50,6 +52,8 @@ class ServerLink final : private StreamOwner {
   void send_taken(std::uint64_t revision);
   void send_state(const wire::LineState& state);
   void send_facts(const wire::LineFacts& facts);
+  bool gives_secrets() const { return protocol_ >= 3; }
+  void send_secret_wanted(std::uint64_t number, std::uint32_t id, const std::string& key);
 
  private:
   ServerLink(Shard& shard, const AgentConfig& config, ServerLinkEvents& events);
@@ -65,6 +69,7 @@ class ServerLink final : private StreamOwner {
   void welcomed(std::uint32_t protocol, const std::string& version);
   void renew();
   void renewed(const std::string& error, ByteView der);
+  void given(wire::SecretGiven& message);
   void send(const wire::FromAgent& message);
 
   Result<> stream_message(ByteView message) override;
@@ -85,6 +90,7 @@ class ServerLink final : private StreamOwner {
   std::unique_ptr<TunnelConnection> connection_;
   std::unique_ptr<MessageQueue> queue_;
   StreamId hello_ = 0;
+  std::uint32_t protocol_ = 0;  // that both speak
   Timer redial_, login_, tick_, status_;
   std::size_t address_ = 0;  // of config_.servers: tried now
   unsigned rounds_ = 0;      // through all addresses without success

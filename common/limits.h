@@ -162,6 +162,9 @@ inline constexpr auto account_look_every = 60s;              // groups of those 
 inline constexpr std::size_t access_scope_bytes_max = 4096;  // of `--on`, with that of all it was made with
 inline constexpr std::size_t access_token_depth_max = 8;     // made with one that was made with one ..
 inline constexpr std::size_t secret_file_bytes_max = 64 * 1024;
+inline constexpr std::size_t line_secret_bytes_max = 4 * 1024;  // a password or key of a line, as its file holds it
+inline constexpr std::size_t line_secrets_asked_max = 20'000;   // by one agent, not answered yet
+inline constexpr auto line_secret_wait_max = 10s;               // a line waits so long for one, then tries again
 inline constexpr std::size_t certificate_chain_bytes_max = 16 * 1024;  // a peer's, before it is verified
 
 // --- memory ---

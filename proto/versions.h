@@ -5,7 +5,8 @@
 
 namespace oob {
 inline constexpr std::uint32_t kProtocolMin = 1;
-inline constexpr std::uint32_t kProtocolMax = 2;  // 2, of 0.2.0: certificates are renewed, status, line_keys
+// 2, of 0.2: certificates are renewed, status, line_keys. 3, of 0.2: secrets of lines
+inline constexpr std::uint32_t kProtocolMax = 3;
 
 // The newest protocol that a peer which speaks `theirs_min` to `theirs_max` and we both speak; 0: there is none.
 constexpr std::uint32_t protocol_of_both(std::uint32_t theirs_min, std::uint32_t theirs_max) {

@@ -34,9 +34,12 @@ constexpr int kUsageStatus = 2;
 int check(const std::string& folder) {
   oob::Diagnostics diagnostics;
   const auto files = oob::read_inventory_folder(folder, diagnostics);
-  const auto inventory = files ? oob::load_inventory(*files, folder, oob::line_kinds(), diagnostics) : nullptr;
+  std::vector<oob::SecretPlace> secrets;
+  const auto inventory =
+      files ? oob::load_inventory(*files, folder, oob::line_kinds(), diagnostics, &secrets) : nullptr;
+  oob::check_secret_files(secrets, folder, diagnostics);
   std::fputs(diagnostics.text().c_str(), stderr);
-  if (!inventory) return kUsageStatus;
+  if (!inventory || diagnostics.failed()) return kUsageStatus;
   if (files->empty())
     std::fprintf(stderr, "%s: warning: no *.toml file is here\n", oob::escape_controls(folder).c_str());
   std::printf("%s: %s, %s on %s\n", oob::escape_controls(folder).c_str(),

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "agents/lines/settings.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "server/inventory_changes.h"
@@ -15,7 +16,8 @@ struct RunningInventory::Loaded {
   std::vector<InventoryFile> files;
   InventorySnapshot inventory;  // null: there were errors
   Diagnostics diagnostics;
-  std::string rolled_back;                    // a rollback is in force and these files differ from it: how that is said
+  std::string rolled_back;  // a rollback is in force and these files differ from it: how that is said
+  std::vector<SecretPlace> secrets;
   void understand(const std::string& where);  // files to inventory; `where` goes before their names
 };
 
@@ -86,8 +88,10 @@ Result<> RunningInventory::start() {
     put_in_force(inventory, (*latest)->number);
     return {};
   }
-  const auto inventory = files ? load_inventory(*files, folder_, line_kinds(), of_files) : nullptr;
-  if (!inventory) return fail(ErrorCode::Usage, of_files.text());
+  std::vector<SecretPlace> secrets;
+  const auto inventory = files ? load_inventory(*files, folder_, line_kinds(), of_files, &secrets) : nullptr;
+  check_secret_files(secrets, folder_, of_files);
+  if (!inventory || of_files.failed()) return fail(ErrorCode::Usage, of_files.text());
   const auto number = RevisionStore(database_).append({.number = 0,
                                                        .applied_wall_ms = wall_ms(shard_.clock().wall()),
                                                        .by = "oobd",
@@ -110,6 +114,19 @@ void RunningInventory::assignment(const std::string& agent, wire::Assignment& in
   }
 }
 
+void RunningInventory::secret(const std::string& agent, const std::string& console, const std::string& key,
+                              std::function<void(Result<Secret>)> done) {
+  const ConsoleEntry* entry = inventory_->find_console(console);
+  const auto places = entry != nullptr && entry->agent == agent
+                          ? secret_places(*find_line_kind(entry->line.kind), entry->line)
+                          : std::map<std::string, std::string>();
+  const auto place = places.find(key);
+  if (place == places.end()) return done(fail(ErrorCode::NotFound, "the inventory names none any more"));
+  auto secret = std::make_shared<Result<Secret>>();
+  worker_.run([this, place = place->second, secret] { *secret = read_secret(folder_, place); },
+              [secret, done = std::move(done)] { done(std::move(*secret)); });
+}
+
 // --- reading, planning, applying ---
 
 // The files of a folder. On the worker.
@@ -124,6 +141,8 @@ void RunningInventory::read_folder(const std::string& folder, bool something_run
   }
   into.files = std::move(*files);
   into.understand(folder);
+  check_secret_files(into.secrets, folder, into.diagnostics);
+  if (into.diagnostics.failed()) into.inventory = nullptr;
   if (folder != folder_) return;
   const auto latest = RevisionStore(database_).latest();
   if (!latest) return into.diagnostics.error(position_in(folder), latest.error().message);
@@ -133,7 +152,7 @@ void RunningInventory::read_folder(const std::string& folder, bool something_run
 }
 
 void RunningInventory::Loaded::understand(const std::string& where) {
-  inventory = load_inventory(files, where, line_kinds(), diagnostics);
+  inventory = load_inventory(files, where, line_kinds(), diagnostics, &secrets);
   if (inventory) check_assignments(*inventory, where, diagnostics);
   if (diagnostics.failed()) inventory = nullptr;
 }

@@ -41,6 +41,10 @@ class RunningInventory {
   Console* find(const std::string& name) const;
   const std::map<std::string, std::unique_ptr<Console>>& consoles() const { return consoles_; }
   void assignment(const std::string& agent, wire::Assignment& into) const;
+  // What the file holds that `key` of a console's line names, read now. NotFound: `agent` has no such console, or this
+  // no such key.
+  void secret(const std::string& agent, const std::string& console, const std::string& key,
+              std::function<void(Result<Secret>)> done);
 
   using Report = std::function<void(Result<InventoryReport>)>;
   void text(std::optional<std::uint64_t> revision, std::function<void(Result<InventoryText>)> done);

@@ -66,6 +66,10 @@ struct Server::State final : Backend, AgentAssignments {
   void renew_certificate(const std::string& agent, const std::string& fingerprint, Bytes request,
                          std::function<void(Result<Bytes>)> done) override;
   void use_next_certificate(const std::string& agent, const std::string& fingerprint) override;
+  void line_secret(const std::string& agent, const std::string& console, const std::string& key,
+                   std::function<void(Result<Secret>)> done) override {
+    inventory->secret(agent, console, key, std::move(done));
+  }
 
   // Backend
   Result<std::vector<std::string>> select(const std::string& names) override;

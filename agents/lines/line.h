@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/bytes.h"
+#include "common/crypto/secret.h"
 #include "common/result.h"
 #include "common/runtime/shard.h"
 
@@ -21,7 +22,16 @@ struct LineConfig {
   std::string kind;
   std::map<std::string, std::string> settings;  // key -> value, already checked against the kind's keys
   std::vector<std::string> argv;                // exec only
-  bool operator==(const LineConfig&) const = default;
+  // What the files named by the keys of type SecretFile hold, read anew for each driver. There while it is made and
+  // started; a driver that needs one later copies it.
+  std::map<std::string, Secret> secrets = {};
+  // A folder of the line's own (mode 0700) in the agent's state, for what a driver has to know after kill -9. Goes with
+  // the line. "" in tests: then nothing is remembered.
+  std::string state_folder = {};
+  // What was assigned, that is.
+  bool operator==(const LineConfig& other) const {
+    return name == other.name && kind == other.kind && settings == other.settings && argv == other.argv;
+  }
 };
 
 // What a line knows of itself beside up and down, for people: ("settings", "115200 8N1"). In the order to be shown.
@@ -57,7 +67,8 @@ class Line {
 
 // A key of a kind, for the checker (`oobd check`) and the documentation.
 struct LineKey {
-  enum class Type { Text, Integer, Boolean, Duration, Address, Path, TextList };
+  // SecretFile: its value is the place of a file (secret_place_error() in settings.h), and no secret.
+  enum class Type { Text, Integer, Boolean, Duration, Address, Path, TextList, SecretFile };
   std::string_view name;
   Type type;
   bool required;

@@ -30,6 +30,25 @@ const LineKey& key_of(std::span<const LineKey> keys, std::string_view name) {
   return *at;
 }
 
+std::string secret_place_error(std::string_view place) {
+  const bool of_agent = place.starts_with(kSecretOfAgent);
+  const std::string path(of_agent ? place.substr(kSecretOfAgent.size()) : place);
+  if (path.empty() || path.ends_with('/')) return "names no file";
+  if (of_agent && !path.starts_with('/')) return "names no absolute path on the agent's machine behind agent:";
+  if (("/" + path + "/").find("/../") != std::string::npos)
+    return "climbs out of a folder (..); write the absolute path";
+  return "";
+}
+
+std::map<std::string, std::string> secret_places(const LineKind& kind, const LineConfig& config) {
+  std::map<std::string, std::string> out;
+  for (const LineKey& key : kind.keys) {
+    const auto place = config.settings.find(std::string(key.name));
+    if (key.type == LineKey::Type::SecretFile && place != config.settings.end()) out.insert(*place);
+  }
+  return out;
+}
+
 bool is_loopback(std::string_view host) {
   const bool digits = std::all_of(host.begin(), host.end(), [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
   return host == "localhost" || host == "::1" || (digits && host.starts_with("127."));

@@ -16,6 +16,13 @@ bool boolean_setting(const LineConfig& config, const std::string& key);  // "tru
 // The entry of a kind's table; our mistake if it is not there.
 const LineKey& key_of(std::span<const LineKey> keys, std::string_view name);
 
+// The value of a SecretFile key: a file below the inventory's folder or by absolute path, on the server; or behind this
+// word an absolute path on the agent's machine. What is wrong with it as text, "" if nothing.
+inline constexpr std::string_view kSecretOfAgent = "agent:";
+std::string secret_place_error(std::string_view place);
+// Keys of type SecretFile that the line has, with their values.
+std::map<std::string, std::string> secret_places(const LineKind& kind, const LineConfig& config);
+
 // True for 127.0.0.0/8, ::1 and "localhost": a cleartext line to there crosses no network.
 bool is_loopback(std::string_view host);
 

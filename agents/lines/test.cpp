@@ -19,6 +19,7 @@ constexpr LineKey kKeys[] = {
     {"lines", LineKey::Type::Integer, false, "numbered lines after which it falls silent; default: never", 1,
      999'999'999'999},
     {"banner", LineKey::Type::Text, false, "text that it prints each time it opens; default: none"},
+    {"secret-file", LineKey::Type::SecretFile, false, "a secret it wants before it opens; it prints how long it is"},
 };
 constexpr std::size_t kDigits = 12;
 constexpr int kBuffersATick = 16;  // bounds one turn; what is due beyond it comes with the next
@@ -32,6 +33,14 @@ Result<> check(const LineConfig& config, std::string& key) {
     return fail(ErrorCode::Usage, "lines are numbered only with rate or flood; add one of them");
   }
   return {};
+}
+
+std::string greeting(const LineConfig& config) {
+  std::string text = text_setting(config, "banner", "");
+  if (!text.empty()) text += "\r\n";
+  const auto secret = config.secrets.find("secret-file");
+  if (secret == config.secrets.end()) return text;
+  return text + "a secret of " + std::to_string(secret->second.reveal().size()) + " bytes\r\n";
 }
 
 // "NAME 000000000001 xxx..\r\n", at least `length` bytes; the number is advanced in place.
@@ -68,7 +77,7 @@ class TestLine final : public Line {
         line_(config.name, static_cast<std::size_t>(integer_setting(config, key_of(kKeys, "length"), 80))),
         rate_(static_cast<std::uint64_t>(integer_setting(config, key_of(kKeys, "rate"), 0))),
         flood_(boolean_setting(config, "flood")),
-        banner_(text_setting(config, "banner", "")),
+        banner_(greeting(config)),
         left_(static_cast<std::uint64_t>(integer_setting(config, key_of(kKeys, "lines"), INT64_MAX))) {}
 
   void start() override {
@@ -77,7 +86,7 @@ class TestLine final : public Line {
       if (reading_) resume();
       const auto alive = std::weak_ptr(alive_);
       events_.line_up("test", 0);
-      if (!alive.expired() && !banner_.empty()) events_.line_output(as_bytes(banner_ + "\r\n"));
+      if (!alive.expired() && !banner_.empty()) events_.line_output(as_bytes(banner_));
     });
   }
   std::size_t write(ByteView bytes) override;

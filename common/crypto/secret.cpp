@@ -42,7 +42,7 @@ Result<> check_private(const struct stat& status, const std::string& path) {
   if ((status.st_mode & 07177u) != 0)
     return fail(ErrorCode::Denied, in_quotes(path) + " has mode " + mode.data() +
                                        ", which a file with a secret may not have; chmod 600 it");
-  if (status.st_uid != geteuid())
+  if (status.st_uid != geteuid() && status.st_uid != 0)
     return fail(ErrorCode::Denied, in_quotes(path) + " belongs to uid " + std::to_string(status.st_uid) +
                                        "; a file with a secret must belong to its reader: chown it to uid " +
                                        std::to_string(geteuid()));
@@ -56,6 +56,33 @@ Result<> write_all(int fd, std::string_view text, const std::string& path) {
     if (n > 0) text.remove_prefix(static_cast<std::size_t>(n));
   }
   return {};
+}
+
+Result<Secret> read_private(const std::string& path, std::size_t bytes_max) {
+  // O_NONBLOCK: a FIFO of that name is refused, not waited for.
+  const OpenFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (file.fd < 0 && errno == EACCES)
+    return fail(ErrorCode::Unavailable, "uid " + std::to_string(geteuid()) + " may not read " + in_quotes(path) +
+                                            "; chown it to the user who reads it");
+  if (file.fd < 0) return system_error("open", path);
+  struct stat status {};
+  if (fstat(file.fd, &status) != 0) return system_error("stat", path);
+  if (const auto may = check_private(status, path); !may) return tl::unexpected(may.error());
+  std::string text(bytes_max + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t n = ::read(file.fd, text.data() + size, text.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_error("read", path);
+    if (n == 0) break;
+    size += static_cast<std::size_t>(n);
+  }
+  Secret secret(as_bytes(std::string_view(text).substr(0, size)));
+  wipe(text);
+  if (size > bytes_max)
+    return fail(ErrorCode::Denied,
+                in_quotes(path) + " is too long to hold a secret (more than " + std::to_string(bytes_max) + " bytes)");
+  return secret;
 }
 
 }  // namespace
@@ -76,28 +103,15 @@ void wipe(std::string& text) {
   text.clear();
 }
 
-Result<Secret> read_secret_file(const std::string& path) {
-  // O_NONBLOCK: a FIFO of that name is refused, not waited for.
-  const OpenFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (file.fd < 0) return system_error("open", path);
-  struct stat status {};
-  if (fstat(file.fd, &status) != 0) return system_error("stat", path);
-  if (const auto may = check_private(status, path); !may) return tl::unexpected(may.error());
-  std::string text(limits::secret_file_bytes_max + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t n = ::read(file.fd, text.data() + size, text.size() - size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return system_error("read", path);
-    if (n == 0) break;
-    size += static_cast<std::size_t>(n);
-  }
-  Secret secret(as_bytes(std::string_view(text).substr(0, size)));
-  wipe(text);
-  if (size > limits::secret_file_bytes_max)
-    return fail(ErrorCode::Denied, in_quotes(path) + " is too long to hold a secret (more than " +
-                                       std::to_string(limits::secret_file_bytes_max) + " bytes)");
-  return secret;
+Result<Secret> read_secret_file(const std::string& path) { return read_private(path, limits::secret_file_bytes_max); }
+
+Result<Secret> read_password_file(const std::string& path) {
+  auto whole = read_private(path, limits::line_secret_bytes_max);
+  if (!whole) return whole;
+  ByteView text = as_bytes(whole->reveal());
+  if (!text.empty() && text.back() == std::byte{'\n'}) text = text.first(text.size() - 1);
+  if (text.empty()) return fail(ErrorCode::Denied, in_quotes(path) + " is empty; write the secret into it");
+  return Secret(text);
 }
 
 Result<> write_private_file(const std::string& path, std::string_view text) {

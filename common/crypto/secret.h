@@ -31,8 +31,11 @@ void wipe(MutableBytes bytes);
 void wipe(std::string& text);
 
 // The whole file, at most limits::secret_file_bytes_max. Refuses (Denied) one that others may read or that belongs to
-// someone else, and says which command sets that right; NotFound; Unavailable.
+// another user than root and us, and says which command sets that right; NotFound; Unavailable.
 Result<Secret> read_secret_file(const std::string& path);
+// A password or key as people write one into a file: the same, at most limits::line_secret_bytes_max, not empty
+// (Denied); one newline at its end does not count.
+Result<Secret> read_password_file(const std::string& path);
 
 // Writes the file with mode 0600, all or nothing: an older file stays as it was until the new one is on the disk.
 Result<> write_private_file(const std::string& path, std::string_view text);

@@ -23,6 +23,9 @@ class AgentAssignments {
   // Enrolment::renew() and AgentStore::use_next() on the database's thread; then record_changed(), then `done`.
   virtual void renew_certificate(const std::string& agent, const std::string& fingerprint, Bytes request,
                                  std::function<void(Result<Bytes>)> done) = 0;
+  // RunningInventory::secret().
+  virtual void line_secret(const std::string& agent, const std::string& console, const std::string& key,
+                           std::function<void(Result<Secret>)> done) = 0;
   virtual void use_next_certificate(const std::string& agent, const std::string& fingerprint) = 0;
 };
 
@@ -75,6 +78,10 @@ class AgentDirectory final : private AgentLinkEvents {
   Console* console_of(AgentLink& link, const std::string& name) override;
   void console_freed(const std::string& name) override;
   void agent_left(AgentLink& link, const std::string& reason) override;
+  void secret_wanted(AgentLink& link, const std::string& console, const std::string& key,
+                     std::function<void(Result<Secret>)> done) override {
+    assignments_.line_secret(link.peer().name, console, key, std::move(done));
+  }
   void clock_told(AgentLink& link) override;
   void certificate_asked(AgentLink& link, Bytes request) override;
   void ask_to_renew(Entry& entry);

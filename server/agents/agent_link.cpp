@@ -144,6 +144,8 @@ Result<> AgentLink::stream_message(ByteView bytes) {
       told_wall_clock(told.wall_ms());
       break;
     }
+    case wire::FromAgent::kSecretWanted:
+      return secret_wanted(message.secret_wanted());
     case wire::FromAgent::BODY_NOT_SET:
       break;  // of a newer agent
   }
@@ -232,6 +234,39 @@ void AgentLink::send_certificate(const Result<Bytes>& certificate) {
   else
     message.mutable_renewed()->set_error(certificate.error().message);
   send(message);
+}
+
+// Of lines that are its own now; a line that is not is answered as one whose secret cannot be had.
+Result<> AgentLink::secret_wanted(const wire::SecretWanted& wanted) {
+  if (!welcome_ || protocol_ < 3) return fail(ErrorCode::Usage, "a secret asked for before the welcome, or too early");
+  if (++secrets_asked_ > limits::line_secrets_asked_max)
+    return fail(ErrorCode::Usage, "too many secrets asked for at once");
+  const std::uint64_t number = wanted.number();
+  const auto answer = [this, number, alive = std::weak_ptr(alive_)](Result<Secret> secret) {
+    if (!alive.expired()) give_secret(number, secret);
+  };
+  const auto name = names_.find(wanted.id());
+  const auto assigned = name == names_.end() ? assigned_.end() : assigned_.find(name->second);
+  if (assigned == assigned_.end() || assigned->second != wanted.id()) {
+    answer(fail(ErrorCode::NotFound, "this line is not assigned to agent " + peer_.name));
+  } else {
+    events_.secret_wanted(*this, name->second, wanted.key(), answer);
+  }
+  return {};
+}
+
+void AgentLink::give_secret(std::uint64_t number, const Result<Secret>& secret) {
+  --secrets_asked_;
+  wire::ToAgent message;
+  auto& given = *message.mutable_secret_given();
+  given.set_number(number);
+  if (secret) {
+    *given.mutable_content() = secret->reveal();
+  } else {
+    given.set_error(secret.error().message);
+  }
+  send(message);
+  wipe(*given.mutable_content());
 }
 
 void AgentLink::join_consoles() {

@@ -1,11 +1,13 @@
 // AgentLink: one agent that is connected: the conversation on /v1/hello (who it is, its clock, its assignment,
 // acknowledgements) and a ConsoleLink for each of its consoles. On the shard.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "common/crypto/secret.h"
 #include "proto/connection.h"
 #include "proto/tunnel/messages.h"
 #include "server/agents/agent_abilities.h"
@@ -15,6 +17,7 @@ namespace oob::wire {
 class Assignment;
 class FromAgent;
 class Hello;
+class SecretWanted;
 class ToAgent;
 }  // namespace oob::wire
 
@@ -40,6 +43,9 @@ class AgentLinkEvents {
   virtual void certificate_asked(AgentLink& link, Bytes request) = 0;  // answered by send_certificate()
   // It has said hello, and may stay. Answered by assign().
   virtual void agent_arrived(AgentLink& link) = 0;
+  // What the file holds that `key` of the console's line names; `done` at most once, perhaps after the link is gone.
+  virtual void secret_wanted(AgentLink& link, const std::string& console, const std::string& key,
+                             std::function<void(Result<Secret>)> done) = 0;
   virtual void clock_told(AgentLink& link) = 0;                               // clock_ahead() is new
   virtual Console* console_of(AgentLink& link, const std::string& name) = 0;  // null: gone, or another agent's now
   virtual void console_freed(const std::string& name) = 0;  // its link ended; another agent may take over
@@ -88,6 +94,8 @@ class AgentLink final : private StreamOwner {
 
   Result<> hello(const wire::Hello& hello);
   void told_wall_clock(std::int64_t wall_ms);
+  Result<> secret_wanted(const wire::SecretWanted& wanted);
+  void give_secret(std::uint64_t number, const Result<Secret>& secret);
   void send(const wire::ToAgent& message);
   void drop_unassigned();
   void ask_again_later(const std::string& name, Duration after);
@@ -119,6 +127,8 @@ class AgentLink final : private StreamOwner {
   std::map<std::string, std::string> details_;    // what the agent last said of each line
   std::map<std::string, SteadyTime> not_before_;  // consoles whose stream the agent refused or ended: asked again then
   Timer ask_again_, let_go_;
+  std::size_t secrets_asked_ = 0;  // not answered yet
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 
 }  // namespace oob

@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,10 +29,18 @@ struct ConsoleEntry {
   bool operator==(const ConsoleEntry&) const = default;
 };
 
+// A node's BMC (baseboard management controller, IPMI), and how to log in to it.
+struct BmcEntry {
+  std::string agent;  // that reaches it
+  LineConfig line;    // what a line of kind sol takes over from it; its name is the node's
+  bool operator==(const BmcEntry&) const = default;
+};
+
 struct NodeEntry {
   std::string name;
   std::vector<std::string> consoles;  // in the order of the file; the first bears the node's name if it is `console`
   Labels labels;
+  std::optional<BmcEntry> bmc = {};
   bool operator==(const NodeEntry&) const = default;
 };
 

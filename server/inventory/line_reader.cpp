@@ -2,11 +2,17 @@
 #include <algorithm>
 #include <limits>
 
+#include "agents/lines/settings.h"
 #include "common/text.h"
 #include "server/inventory/parts.h"
 
 namespace oob {
 namespace {
+
+// The kind of line that goes by a BMC, and its keys that are the BMC's rather than the line's.
+constexpr std::string_view kKindOfBmc = "sol";
+constexpr std::string_view kKeysOfBmc[] = {"address", "port",  "user",      "password-file",
+                                           "kg-file", "suite", "privilege", "quirks"};
 
 const LineKind* read_kind(TableReader& table, std::span<const LineKind> kinds) {
   std::vector<std::string> names;
@@ -33,8 +39,21 @@ std::optional<std::string> read_text(TableReader& table, const LineKey& key) {
   return text;
 }
 
-// A key's value as drivers get it: numbers in decimal, times in milliseconds, "true" or "false".
-void read_key(TableReader& table, const LineKey& key, LineConfig& out) {
+// A key's value as drivers get it: numbers in decimal, times in milliseconds, "true" or "false". One that is not
+// written is `otherwise`'s, if that has it.
+void read_key(TableReader& table, const LineKey& key, const LineConfig& otherwise, std::vector<SecretPlace>& secrets,
+              LineConfig& out) {
+  const auto inherited = otherwise.settings.find(std::string(key.name));
+  const bool inherits =
+      key.type == LineKey::Type::TextList ? !otherwise.argv.empty() : inherited != otherwise.settings.end();
+  if (inherits && !table.any(key.name)) {
+    if (key.type == LineKey::Type::TextList) {
+      out.argv = otherwise.argv;
+    } else {
+      out.settings.insert(*inherited);
+    }
+    return;
+  }
   if (key.required && !table.require(key.name)) return;
   std::optional<std::string> value;
   switch (key.type) {
@@ -52,6 +71,9 @@ void read_key(TableReader& table, const LineKey& key, LineConfig& out) {
     case LineKey::Type::Duration:
       if (const auto time = table.duration(key.name)) value = std::to_string(time->count());
       break;
+    case LineKey::Type::SecretFile:
+      value = read_secret_place(table, key.name, secrets);
+      break;
     case LineKey::Type::TextList:
       if (const auto list = table.texts(key.name)) {
         if (list->empty()) table.error(key.name, in_quotes(key.name) + " is empty");
@@ -64,17 +86,55 @@ void read_key(TableReader& table, const LineKey& key, LineConfig& out) {
 
 }  // namespace
 
+std::optional<std::string> read_secret_place(TableReader& table, std::string_view key,
+                                             std::vector<SecretPlace>& secrets) {
+  auto place = table.text(key);
+  if (!place) return place;
+  if (const std::string wrong = secret_place_error(*place); !wrong.empty()) {
+    table.error(key, in_quotes(*place) + " " + wrong);
+    return {};
+  }
+  secrets.push_back({table.position(key), *place});
+  return place;
+}
+
+std::optional<std::string> read_agent_name(TableReader& table, const std::vector<std::string>& agents,
+                                           Diagnostics& to) {
+  auto agent = table.text("agent");
+  if (agent && !std::ranges::binary_search(agents, *agent)) {
+    to.error_about(table.position("agent"), "no agent " + in_quotes(*agent), *agent, agents);
+  }
+  return agent;
+}
+
+BmcEntry read_bmc_table(const ConsoleContext& context, const toml_file::Value& value, Diagnostics& to) {
+  const std::size_t errors_before = to.errors();
+  TableReader table(value, "the bmc of " + in_quotes(context.name), to);
+  BmcEntry out{read_agent_name(table, context.agents, to).value_or(""),
+               {context.name, std::string(kKindOfBmc), {}, {}}};
+  const auto kind = std::ranges::find(context.kinds, kKindOfBmc, &LineKind::name);
+  if (kind == context.kinds.end()) {
+    to.error(value.at, "this version knows no lines of kind " + in_quotes(kKindOfBmc));
+    return out;
+  }
+  for (const auto& key : kind->keys) {
+    if (std::ranges::find(kKeysOfBmc, key.name) != std::end(kKeysOfBmc)) {
+      read_key(table, key, {}, context.secrets, out.line);
+    }
+  }
+  table.finish();
+  if (to.errors() != errors_before || !kind->check) return out;
+  std::string key;
+  if (const auto fine = kind->check(out.line, key); !fine) table.error(key, fine.error().message);
+  return out;
+}
+
 ConsoleEntry read_console_table(const ConsoleContext& context, const toml_file::Value& value, Diagnostics& to) {
   const std::size_t errors_before = to.errors();
   TableReader table(value, "the console " + in_quotes(context.name), to);
-  ConsoleEntry out{context.name, context.node, "local", {}, context.inherited};
+  ConsoleEntry out{context.name, context.node, context.agent, {}, context.inherited};
   out.line.name = context.name;
-  if (const auto agent = table.text("agent")) {
-    out.agent = *agent;
-    if (!std::ranges::binary_search(context.agents, *agent)) {
-      to.error_about(table.position("agent"), "no agent " + in_quotes(*agent), *agent, context.agents);
-    }
-  }
+  const auto agent = read_agent_name(table, context.agents, to);
   for (auto& [label, text] : read_labels(table, to)) out.labels[label] = text;
   const LineKind* kind = read_kind(table, context.kinds);
   if (!kind) {
@@ -86,7 +146,13 @@ ConsoleEntry read_console_table(const ConsoleContext& context, const toml_file::
     return out;
   }
   out.line.kind = kind->name;
-  for (const auto& key : kind->keys) read_key(table, key, out.line);
+  const bool takes_over = context.bmc && kind->name == kKindOfBmc;
+  if (takes_over && !context.bmc->agent.empty()) out.agent = context.bmc->agent;
+  if (agent) out.agent = *agent;
+  const LineConfig nothing;
+  for (const auto& key : kind->keys) {
+    read_key(table, key, takes_over ? context.bmc->line : nothing, context.secrets, out.line);
+  }
   table.finish();
   if (to.errors() != errors_before || !kind->check) return out;
   std::string key;

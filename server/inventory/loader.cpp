@@ -35,11 +35,13 @@ class Loader {
     for (const auto& [name, agent] : out_.agents) agent_names_.push_back(name);
     for (const auto* entry : nodes_) read_node(*entry);
     for (const auto* entry : consoles_) {
-      if (claim(names_, entry->key, entry->at)) read_console(entry->key, "", {}, *entry);
+      const ConsoleContext alone{entry->key, "", {}, agent_names_, kinds_, secrets_};
+      if (claim(names_, entry->key, entry->at)) read_console(entry->key, alone, *entry);
     }
     resolve_groups(groups_, out_, to_);
     return std::move(out_);
   }
+  const std::vector<SecretPlace>& secrets() const { return secrets_; }
 
  private:
   using Places = std::map<std::string, Position, std::less<>>;
@@ -88,6 +90,10 @@ class Loader {
     if (!claim(names_, name, entry.at)) return;
     TableReader table(entry.value, "[node." + name + "]", to_);
     NodeEntry node{name, {}, read_labels(table, to_)};
+    const auto agent = read_agent_name(table, agent_names_, to_);
+    ConsoleContext context{name, name, node.labels, agent_names_, kinds_, secrets_, agent.value_or("local")};
+    if (const auto* bmc = table.table("bmc")) node.bmc = read_bmc_table(context, *bmc, to_);
+    context.bmc = node.bmc ? &*node.bmc : nullptr;
     std::vector<std::pair<std::string, const Entry*>> consoles;
     if (table.table("console")) consoles.emplace_back(name, entry.value.find("console"));
     if (const auto* more = table.table("consoles")) {
@@ -101,19 +107,25 @@ class Loader {
     }
     table.finish();
     for (const auto& [full_name, console] : consoles) {
-      read_console(full_name, name, node.labels, *console);
+      read_console(full_name, context, *console);
       node.consoles.push_back(full_name);
+    }
+    if (node.bmc && node.bmc->agent.empty()) {
+      const auto* console = node.consoles.empty() ? nullptr : out_.find_console(node.consoles.front());
+      node.bmc->agent = agent || !console ? context.agent : console->agent;
     }
     out_.nodes[name] = std::move(node);
   }
 
-  void read_console(const std::string& name, const std::string& node, const Labels& inherited, const Entry& entry) {
+  void read_console(const std::string& name, const ConsoleContext& of_node, const Entry& entry) {
     if (out_.consoles.size() >= limits::names_max) {
       if (!said_too_many_) to_.error(entry.at, "more than " + std::to_string(limits::names_max) + " consoles");
       said_too_many_ = true;
       return;
     }
-    out_.consoles[name] = read_console_table({name, node, inherited, agent_names_, kinds_}, entry.value, to_);
+    out_.consoles[name] = read_console_table(
+        {name, of_node.node, of_node.inherited, agent_names_, kinds_, secrets_, of_node.agent, of_node.bmc},
+        entry.value, to_);
   }
 
   std::span<const LineKind> kinds_;
@@ -122,6 +134,7 @@ class Loader {
   std::vector<const Entry*> agents_, nodes_, consoles_, groups_;
   Places agent_places_, names_;
   std::vector<std::string> agent_names_;
+  std::vector<SecretPlace> secrets_;
   bool said_too_many_ = false;
   Inventory out_;
 };
@@ -179,13 +192,14 @@ std::optional<std::vector<InventoryFile>> read_inventory_folder(const std::strin
 }
 
 InventorySnapshot load_inventory(std::span<const InventoryFile> files, const std::string& folder,
-                                 std::span<const LineKind> kinds, Diagnostics& to) {
+                                 std::span<const LineKind> kinds, Diagnostics& to, std::vector<SecretPlace>* secrets) {
   const std::size_t errors_before = to.errors();
   Loader loader(kinds, to);
   for (const auto& file : files) loader.add_file(file, folder);
   // A file that could not be parsed defines names that others use: what else would be said is noise.
   if (to.errors() != errors_before) return nullptr;
   auto inventory = std::make_shared<Inventory>(loader.run());
+  if (secrets) *secrets = loader.secrets();
   return to.errors() == errors_before ? inventory : nullptr;
 }
 

@@ -8,6 +8,7 @@
 #include "common/toml/diagnostics.h"
 #include "server/database/revisions.h"
 #include "server/inventory/inventory.h"
+#include "server/inventory/secret_files.h"
 
 namespace oob {
 
@@ -17,7 +18,9 @@ using InventoryFile = RevisionFile;  // name within the folder, and text
 std::optional<std::vector<InventoryFile>> read_inventory_folder(const std::string& folder, Diagnostics& to);
 
 // `folder` goes before the files' names in messages ("" for none). `kinds` are the lines that exist (line_kinds()).
+// `secrets`: gets the files with secrets that it names, for check_secret_files().
 InventorySnapshot load_inventory(std::span<const InventoryFile> files, const std::string& folder,
-                                 std::span<const LineKind> kinds, Diagnostics& to);
+                                 std::span<const LineKind> kinds, Diagnostics& to,
+                                 std::vector<SecretPlace>* secrets = nullptr);
 
 }  // namespace oob

@@ -4,6 +4,7 @@
 
 #include "common/toml/table.h"
 #include "server/inventory/inventory.h"
+#include "server/inventory/secret_files.h"
 
 namespace oob {
 
@@ -15,7 +16,19 @@ struct ConsoleContext {
   const Labels& inherited;                 // of its node
   const std::vector<std::string>& agents;  // that exist, sorted
   std::span<const LineKind> kinds;
+  std::vector<SecretPlace>& secrets;  // what it names is added
+  std::string agent = "local";        // unless written
+  const BmcEntry* bmc = nullptr;      // of its node: a line of kind sol has what is written there, unless written
 };
+// `bmc` of a node; its agent is "" unless written.
+BmcEntry read_bmc_table(const ConsoleContext& context, const toml_file::Value& table, Diagnostics& to);
+
+// The agent that a table names; empty: none.
+std::optional<std::string> read_agent_name(TableReader& table, const std::vector<std::string>& agents, Diagnostics& to);
+
+// The value of a key that names a secret's file.
+std::optional<std::string> read_secret_place(TableReader& table, std::string_view key,
+                                             std::vector<SecretPlace>& secrets);
 ConsoleEntry read_console_table(const ConsoleContext& context, const toml_file::Value& table, Diagnostics& to);
 
 // Fills out.groups. An entry that is one plain word and no node or console is a person.

@@ -99,6 +99,7 @@ Plan plan_change(const Inventory& running, const Inventory& wanted) {
     if (!was || !is) row.change = was ? Change::Removed : Change::Added;
     if (was && is && was->second.consoles != is->second.consoles) row.keys.emplace_back("consoles");
     if (was && is && was->second.labels != is->second.labels) row.keys.emplace_back("labels");
+    if (was && is && was->second.bmc != is->second.bmc) row.keys.emplace_back("bmc");
     plan.rows.push_back(std::move(row));
   });
   plan_others("group", "members", running.groups, wanted.groups, plan);

@@ -19,6 +19,12 @@ struct Heard : LineHostEvents {
   void line_has_output(LineHost&) override {}
   void line_told_facts(LineHost& line) override { ++facts, last = line.state().facts; }
   void line_input_done(LineHost&, const InputQueue::Fate& fate) override { fates.push_back(fate); }
+  bool line_wants_secret(LineHost&, const std::string& key, std::function<void(Result<Secret>)> done) override {
+    if (server) asked.emplace_back(key, std::move(done));
+    return server;
+  }
+  bool server = true;
+  std::vector<std::pair<std::string, std::function<void(Result<Secret>)>>> asked;
   int facts = 0;
   LineFacts last;
   std::vector<InputQueue::Fate> fates;
@@ -171,6 +177,114 @@ TEST_F(Ports, what_was_typed_before_a_break_and_waits_is_refused_and_never_comes
   host->input(8, 1, shard.clock().now() + std::chrono::seconds(60), as_bytes("h"));
   EXPECT_TRUE(pump_until(shard, [&] { return heard.fates.size() == 3; })) << "input does not go on after a break";
   EXPECT_EQ(heard.fates[2].written, 1u);
+}
+
+// A line of kind test that wants a secret, and says how long it was.
+class Secrets : public testing::Test {
+ protected:
+  Secrets() {
+    char name[] = "/tmp/oob-test-XXXXXX";
+    folder = mkdtemp(name);
+  }
+  ~Secrets() override {
+    host.reset();
+    pump_ready(shard);
+    fs::remove_all(folder);
+  }
+  void serve(const std::string& place) {
+    Diagnostics to;
+    const auto text = toml_file::parse("secrets = [\"" + folder.string() + "/*\"]\n", "agent.toml", to);
+    TableReader allow(*text, "[allow]", to);
+    policy = Policy::read(allow, to);
+    auto store = LineStore::open((folder / "rings").string(), (folder / "spool").string(), "c");
+    host = std::make_unique<LineHost>(shard, LineConfig{"c", "test", {{"secret-file", place}}, {}}, std::move(*store),
+                                      policy, heard);
+    host->start();
+  }
+  void put(const std::string& text) { ASSERT_TRUE(write_private_file((folder / "s").string(), text)); }
+  bool up() {
+    return pump_until(shard, [&] { return host->state().up && host->store().end() > 0; });
+  }
+  std::string said() {
+    std::string out;
+    auto at = host->store().cursor_at(0);
+    while (const auto record = host->store().read(at)) {
+      if (record->kind == RingRecord::Kind::Data) out += as_text(record->payload);
+      host->store().advance(at, record->payload.size());
+    }
+    return out;
+  }
+
+  Shard shard;
+  Policy policy;
+  Heard heard;
+  fs::path folder;
+  std::unique_ptr<LineHost> host;
+};
+
+TEST_F(Secrets, a_line_is_not_dialled_before_its_secret_has_come_and_asks_for_it_each_time) {
+  serve("secrets/c");
+  pump_ready(shard);
+  ASSERT_EQ(heard.asked.size(), 1u);
+  EXPECT_EQ(heard.asked[0].first, "secret-file");
+  EXPECT_FALSE(host->state().up);
+  host->retry();
+  EXPECT_EQ(heard.asked.size(), 1u) << "who is impatient makes no second question";
+  heard.asked[0].second(Secret(std::string("12345")));
+  ASSERT_TRUE(up()) << host->state().detail;
+  EXPECT_EQ(said(), "a secret of 5 bytes\r\n");
+  EXPECT_TRUE(host->config().secrets.empty()) << "it is not kept";
+  host->down();
+  host->up();
+  ASSERT_EQ(heard.asked.size(), 2u);
+  heard.asked[1].second(Secret(std::string("1234567")));
+  ASSERT_TRUE(up());
+  EXPECT_TRUE(said().ends_with("a secret of 7 bytes\r\n")) << said();
+}
+
+TEST_F(Secrets, with_the_server_away_a_line_waits_says_so_and_dials_as_soon_as_it_is_back) {
+  heard.server = false;
+  serve("secrets/c");
+  EXPECT_EQ(host->state().detail,
+            "it needs its secret-file from the server, which is not connected; it waits for that");
+  heard.server = true;
+  host->server_can_be_asked();
+  ASSERT_EQ(heard.asked.size(), 1u);
+  host->server_can_be_asked();
+  ASSERT_EQ(heard.asked.size(), 1u);
+  heard.asked[0].second(Secret(std::string("1")));
+  EXPECT_TRUE(up());
+}
+
+TEST_F(Secrets, an_answer_that_is_an_error_is_the_reason_and_one_that_is_late_is_dropped) {
+  serve("secrets/c");
+  const auto late = heard.asked.at(0).second;
+  heard.asked[0].second(fail(ErrorCode::NotFound, "there is none"));
+  EXPECT_EQ(host->state().detail, "its secret-file: there is none");
+  host->retry();
+  ASSERT_EQ(heard.asked.size(), 2u);
+  late(Secret(std::string("of before")));
+  pump_ready(shard);
+  EXPECT_FALSE(host->state().up);
+  host->down();
+  heard.asked[1].second(Secret(std::string("1")));
+  pump_ready(shard);
+  EXPECT_EQ(host->state().detail, "taken down");
+}
+
+TEST_F(Secrets, a_file_on_the_agents_machine_is_read_there_if_its_policy_and_its_mode_allow) {
+  put("123\n");
+  serve("agent:" + (folder / "s").string());
+  ASSERT_TRUE(up()) << host->state().detail;
+  EXPECT_EQ(said(), "a secret of 3 bytes\r\n");
+  EXPECT_TRUE(heard.asked.empty());
+  fs::permissions(folder / "s", fs::perms::group_read, fs::perm_options::add);
+  host->down();
+  host->up();
+  EXPECT_NE(host->state().detail.find("has mode 0640"), std::string::npos) << host->state().detail;
+  host->reconfigure({"c", "test", {{"secret-file", "agent:/etc/shadow"}}, {}});
+  EXPECT_NE(host->state().detail.find("below [allow]: secrets = [\"/etc/shadow\"]"), std::string::npos)
+      << host->state().detail;
 }
 
 }  // namespace

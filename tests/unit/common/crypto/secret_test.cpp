@@ -70,6 +70,17 @@ TEST_F(SecretFile, that_is_missing_too_long_or_no_file_is_refused) {
   EXPECT_NE(refusal(folder_ + "/fifo").find("not a plain file"), std::string::npos);
 }
 
+TEST_F(SecretFile, with_a_password_may_end_in_one_newline_and_is_neither_empty_nor_long) {
+  EXPECT_EQ(read_password_file(write("hush\n", 0600))->reveal(), "hush");
+  EXPECT_EQ(read_password_file(write("hush\n\n", 0600))->reveal(), "hush\n");
+  EXPECT_EQ(read_password_file(write(" hush", 0600))->reveal(), " hush");
+  for (const auto& text : {std::string(), std::string("\n"), std::string(limits::line_secret_bytes_max + 1, 'x')}) {
+    const auto none = read_password_file(write(text, 0600));
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code, ErrorCode::Denied);
+  }
+}
+
 TEST_F(SecretFile, is_written_private_whole_and_over_an_older_one) {
   const auto path = write("old", 0644);
   ASSERT_TRUE(write_private_file(path, "new"));

@@ -143,6 +143,8 @@ TEST(Messages, golden_bytes_hold) {
   status.set_spool_bytes(8192), status.set_ring_worst_percent(5), status.set_spool_worst_percent(7);
   put("status", from);
   from.mutable_certificate_request()->set_request("r"), put("certificate-request", from);
+  auto& wanted = *from.mutable_secret_wanted();
+  wanted.set_number(5), wanted.set_id(3), wanted.set_key("password-file"), put("secret-wanted", from);
   wire::ToAgent to;
   to.mutable_welcome()->set_protocol(1), to.mutable_welcome()->set_version("0.1.0"), put("welcome", to);
   auto& line = *to.mutable_assignment()->add_lines();
@@ -154,6 +156,8 @@ TEST(Messages, golden_bytes_hold) {
   to.mutable_order()->set_id(3), to.mutable_order()->set_kind(wire::LineOrder::RETRY), put("order", to);
   to.mutable_renew(), put("renew", to);
   to.mutable_renewed()->set_error("e"), to.mutable_renewed()->set_certificate("c"), put("renewed", to);
+  auto& given = *to.mutable_secret_given();
+  given.set_number(5), given.set_content("c"), given.set_error("e"), put("secret-given", to);
   wire::ToLine to_line;
   to_line.mutable_open()->set_incarnation(0x0123456789abcdef), to_line.mutable_open()->set_offset(300);
   put("open", to_line);

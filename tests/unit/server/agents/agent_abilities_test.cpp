@@ -47,11 +47,11 @@ TEST(Abilities, a_line_an_agent_is_too_old_for_reaches_it_as_no_kind_at_all) {
 }
 
 TEST(Protocols, the_newest_that_both_speak_is_spoken) {
-  static_assert(kProtocolMin == 1 && kProtocolMax == 2);
+  static_assert(kProtocolMin == 1 && kProtocolMax == 3);
   EXPECT_EQ(protocol_of_both(1, 1), 1u) << "an older agent";
   EXPECT_EQ(protocol_of_both(1, 2), 2u);
-  EXPECT_EQ(protocol_of_both(2, 7), 2u) << "a newer one that still speaks ours";
-  EXPECT_EQ(protocol_of_both(3, 7), 0u) << "one that is too new";
+  EXPECT_EQ(protocol_of_both(2, 7), 3u) << "a newer one that still speaks ours";
+  EXPECT_EQ(protocol_of_both(4, 7), 0u) << "one that is too new";
   EXPECT_EQ(protocol_of_both(0, 0), 0u);
   EXPECT_EQ(protocol_of_both(2, 1), 0u) << "nonsense";
 }

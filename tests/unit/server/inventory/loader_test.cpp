@@ -152,6 +152,49 @@ TEST(Inventory, the_example_is_right) {
   EXPECT_TRUE(inventory->find_console("web02.bmc"));
 }
 
+TEST(Inventory, a_secret_is_the_place_of_a_file_below_the_folder_absolute_or_on_the_agents_machine) {
+  const auto text = [](const std::string& place) {
+    return "[console.c]\nline = 'test'\nsecret-file = '" + place + "'\n";
+  };
+  for (const char* place : {"secrets/c", "c", "/etc/oob/c", "agent:/etc/oob/c", "..c"}) {
+    EXPECT_EQ(good(text(place))->find_console("c")->line.settings.at("secret-file"), place);
+  }
+  for (const char* place :
+       {"", "../c", "secrets/../../c", "/etc/../c", "agent:c", "agent:", "agent:/a/../c", "secrets/"}) {
+    Diagnostics to;
+    EXPECT_FALSE(load({{"a.toml", text(place)}}, to)) << place;
+    EXPECT_TRUE(to.text().starts_with("inventory.d/a.toml:3:15: error: ")) << to.text();
+  }
+}
+
+TEST(Inventory, files_with_secrets_are_looked_at_and_each_fault_has_its_place) {
+  char name[] = "/tmp/oob-test-XXXXXX";
+  const std::string folder = mkdtemp(name);
+  ASSERT_TRUE(write_private_file(folder + "/good", "x\n"));
+  ASSERT_TRUE(write_private_file(folder + "/empty", ""));
+  ASSERT_TRUE(write_private_file(folder + "/big", std::string(5000, 'x')));
+  ASSERT_TRUE(write_private_file(folder + "/open", "x"));
+  std::filesystem::permissions(folder + "/open", std::filesystem::perms::others_read,
+                               std::filesystem::perm_options::add);
+  std::string text;
+  for (const char* place : {"good", "agent:/none", "none", "open", "empty", "big"}) {
+    text += "[console.c" + std::to_string(text.size()) + "]\nline = 'test'\nsecret-file = '" + place + "'\n";
+  }
+  Diagnostics to;
+  std::vector<SecretPlace> secrets;
+  const std::vector<InventoryFile> files{{"a.toml", text}};
+  ASSERT_TRUE(load_inventory(files, folder, line_kinds(), to, &secrets)) << to.text();
+  check_secret_files(secrets, folder, to);
+  ASSERT_EQ(to.errors(), 4u) << to.text();
+  const std::string said = to.text(), at = folder + "/a.toml:";
+  EXPECT_NE(said.find(at + "9:15: error: cannot open \"" + folder + "/none\": No such file"), std::string::npos)
+      << said;
+  EXPECT_NE(said.find(at + "12:15: error: \"" + folder + "/open\" has mode 0604"), std::string::npos) << said;
+  EXPECT_NE(said.find(at + "15:15: error: \"" + folder + "/empty\" is empty"), std::string::npos) << said;
+  EXPECT_NE(said.find(at + "18:15: error: \"" + folder + "/big\" is too long"), std::string::npos) << said;
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Inventory, a_port_whose_name_may_change_is_warned_about_and_loaded) {
   Diagnostics to;
   const auto inventory = load({{"a.toml", "[console.sw1]\nline = 'serial'\ndevice = '/dev/ttyUSB0'\n"}}, to);

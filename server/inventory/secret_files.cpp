@@ -1,0 +1,29 @@
+// See secret_files.h.
+#include "server/inventory/secret_files.h"
+
+#include "agents/lines/settings.h"
+
+namespace oob {
+
+Result<Secret> read_secret(const std::string& inventory_folder, const std::string& place) {
+  if (const std::string wrong = secret_place_error(place); !wrong.empty())
+    return fail(ErrorCode::Usage, in_quotes(place) + " " + wrong);
+  if (place.starts_with(kSecretOfAgent))
+    return fail(ErrorCode::Usage, in_quotes(place) + " is on the agent's machine; the server does not have it");
+  return read_password_file(place.starts_with('/') ? place : inventory_folder + "/" + place);
+}
+
+void check_secret_files(const std::vector<SecretPlace>& places, const std::string& inventory_folder, Diagnostics& to) {
+  for (const auto& [at, place] : places) {
+    if (place.starts_with(kSecretOfAgent)) continue;
+    const auto secret = read_secret(inventory_folder, place);
+    if (secret) continue;
+    if (secret.error().code == ErrorCode::Unavailable) {
+      to.warning(at, secret.error().message);
+    } else {
+      to.error(at, secret.error().message);
+    }
+  }
+}
+
+}  // namespace oob
