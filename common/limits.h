@@ -55,6 +55,21 @@ inline constexpr auto line_facts_every = 1s;                  // changes in betw
 inline constexpr auto program_hangup_time = 5s;               // from SIGHUP to SIGKILL
 inline constexpr auto test_line_tick = 10ms;                  // a numbering test line gathers so long
 
+// --- BMCs: IPMI and serial over LAN ---
+inline constexpr auto ipmi_repeat_after = 500ms;               // an unanswered request, at first; then later and later
+inline constexpr auto ipmi_answer_time_max = 4000ms;           // for one answer; then the BMC is dead to us
+inline constexpr auto ipmi_suite_time_max = 2000ms;            // for the answer to a cipher suite; then the next is tried
+inline constexpr std::size_t ipmi_commands_waiting_max = 64;   // of one session
+inline constexpr int ipmi_datagrams_a_turn = 16;               // of one BMC, before others get theirs
+inline constexpr std::size_t ipmi_user_bytes_max = 16;         // IPMI 2.0 section 22.28
+inline constexpr std::size_t ipmi_password_bytes_max = 20;     // section 22.30
+inline constexpr std::size_t ipmi_password_bytes_max_15 = 16;  // likewise, in IPMI 1.5
+inline constexpr auto sol_answer_time_max = 12000ms;           // of a BMC whose console is open: resets of its network
+inline constexpr auto sol_watch_every = 8000ms;                // it is asked whether serial over LAN is still ours
+inline constexpr auto sol_repeat_after = 300ms;                // unacknowledged input, at first
+inline constexpr auto sol_refused_rest = 200ms;                // refused input is offered again after so long
+inline constexpr std::size_t sol_sessions_kept = 4;            // left open by earlier starts, to be closed
+
 // --- the tunnel ---
 inline constexpr std::size_t tunnel_message_bytes_max = 4 * 1024 * 1024;  // assignment of thousands of lines
 inline constexpr std::size_t tunnel_frame_bytes = 8 * 1024;               // scheduler quantum = largest DATA frame sent

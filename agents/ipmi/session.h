@@ -5,6 +5,7 @@
 #include <array>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <random>
 
@@ -13,6 +14,7 @@
 #include "agents/ipmi/packet.h"
 #include "agents/ipmi/rakp.h"
 #include "common/clock.h"
+#include "common/limits.h"
 
 namespace oob::ipmi {
 
@@ -45,6 +47,8 @@ class Session {
   ~Session();
 
   void open();
+  // How long a command in the open session may go unanswered; default limits::ipmi_answer_time_max.
+  void set_patience(Duration patience) { patience_ = patience; }
   void receive(ByteView datagram);
   void tick();
   std::optional<SteadyTime> next_deadline() const;
@@ -78,7 +82,6 @@ class Session {
   void command_to(Step step, const Request& request);
   void next_command();
   void transmit();
-  void arm(bool first);
   void silent();
   void closed(ErrorCode code, std::string why);
   void failed(ErrorCode code, const std::string& why);
@@ -127,6 +130,8 @@ class Session {
   int sent_ = 0;                   // times
   std::optional<SteadyTime> repeat_at_;
   SteadyTime give_up_at_{}, heard_{};
+  Duration patience_ = limits::ipmi_answer_time_max;
+  std::shared_ptr<void> alive_ = std::make_shared<int>();
 };
 
 }  // namespace oob::ipmi

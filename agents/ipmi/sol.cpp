@@ -1,0 +1,164 @@
+// See sol.h.
+#include "agents/ipmi/sol.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agents/ipmi/packet.h"
+#include "common/limits.h"
+#include "common/text.h"
+
+namespace oob::ipmi {
+namespace {
+
+constexpr std::size_t kHeaderBytes = 4;
+constexpr unsigned kSequences = 15;  // 1 to 15; 0 acknowledges only
+// Operation and status, table 15-2. From the console: NACK, break. From the BMC:
+constexpr unsigned kNack = 0x40, kEnding = 0x10, kOverrun = 0x08, kBreakSeen = 0x04;
+constexpr unsigned kSendBreak = 0x10;
+constexpr int kAgreeTries = 6;  // a BMC that acknowledges no empty packet has no objection to the next number either
+
+unsigned after(unsigned sequence) { return sequence % kSequences + 1; }
+std::byte byte(std::size_t value) { return static_cast<std::byte>(value); }
+
+}  // namespace
+
+SolStream::SolStream(Clock& clock, SolEvents& events, std::size_t packet_bytes, unsigned seed)
+    : clock_(clock), events_(events), packet_bytes_(std::clamp<std::size_t>(packet_bytes, 1, 255)), random_(seed) {}
+
+// --- to the BMC ---
+
+std::size_t SolStream::write(ByteView bytes) {
+  const std::size_t taken = sending_ == Sending::Nothing ? std::min(bytes.size(), packet_bytes_) : 0;
+  refused_writer_ = refused_writer_ || taken < bytes.size();
+  if (taken == 0) return 0;
+  characters_.assign(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(taken));
+  first_sent_ = clock_.now();
+  begin(Sending::Characters);
+  return taken;
+}
+
+void SolStream::send_break() {
+  if (sending_ != Sending::Nothing) {
+    break_wanted_ = true;
+    return;
+  }
+  break_wanted_ = false;
+  begin(Sending::Break);
+}
+
+void SolStream::begin(Sending what) {
+  sending_ = what;
+  sequence_ = after(sequence_);
+  sent_ = 0;
+  transmit();
+}
+
+void SolStream::transmit() {
+  Bytes packet{byte(sequence_), byte(0), byte(0), byte(sending_ == Sending::Break ? kSendBreak : 0)};
+  if (sending_ == Sending::Characters) append(packet, characters_);
+  ++sent_;
+  double wait_ms = double(limits::sol_repeat_after.count());
+  for (int i = 1; i < sent_ && sending_ == Sending::Characters; ++i) wait_ms *= 1.5;
+  wait_ms *= std::uniform_real_distribution<double>(0.9, 1.1)(random_);
+  repeat_at_ = clock_.now() + Duration(static_cast<std::int64_t>(wait_ms));
+  events_.sol_send(packet);
+}
+
+std::optional<SteadyTime> SolStream::next_deadline() const {
+  if (sending_ == Sending::Nothing) return std::nullopt;
+  if (sending_ == Sending::Characters) return std::min(repeat_at_, first_sent_ + limits::input_age_max);
+  return repeat_at_;
+}
+
+void SolStream::tick() {
+  const auto due = next_deadline();
+  if (!due || clock_.now() < *due) return;
+  if (sending_ == Sending::Break) return idle();
+  if (sending_ == Sending::Characters && clock_.now() >= first_sent_ + limits::input_age_max) {
+    // If the BMC has refused them it is known to hold none; if it is silent they may have been typed.
+    if (sent_ == 0) {
+      drop("were dropped: the BMC took no more of them for 2 s");
+      return idle();
+    }
+    drop("may not have arrived: the BMC did not acknowledge them within 2 s");
+    sending_ = Sending::Withdrawn;
+    sent_ = 0;
+    transmit();
+    return events_.sol_unanswered();
+  }
+  if (sending_ == Sending::Withdrawn) {
+    // A BMC that has taken the last packet wants the next number, and some say nothing to any other.
+    if (sent_ >= kAgreeTries) return ++disagreed_ > 1 ? events_.sol_stuck() : idle();
+    sequence_ = sent_ % 2 == 1 ? after(sequence_) : (sequence_ + kSequences - 2) % kSequences + 1;
+  }
+  // Refused characters go out with a number of their own: BMCs take the old one for a repeat.
+  if (sending_ == Sending::Characters && sent_ == 0) sequence_ = after(sequence_);
+  transmit();
+}
+
+void SolStream::acknowledged(std::size_t accepted, bool refused) {
+  disagreed_ = 0;
+  if (sending_ != Sending::Characters) return idle();
+  accepted = std::min(accepted, characters_.size());
+  characters_.erase(characters_.begin(), characters_.begin() + static_cast<std::ptrdiff_t>(accepted));
+  if (characters_.empty()) return idle();
+  sent_ = 0;
+  if (accepted > 0) first_sent_ = clock_.now();
+  repeat_at_ = clock_.now() + (refused || accepted == 0 ? limits::sol_refused_rest : Duration(0));
+}
+
+void SolStream::drop(const char* how) {
+  events_.sol_note(count_of(characters_.size(), "typed byte ", "typed bytes ") + how);
+  characters_.clear();
+}
+
+void SolStream::idle() {
+  sending_ = Sending::Nothing;
+  if (break_wanted_) return send_break();
+  if (std::exchange(refused_writer_, false)) events_.sol_writable();
+}
+
+// --- from the BMC ---
+
+void SolStream::receive(ByteView payload, bool newest) {
+  if (payload.size() < kHeaderBytes) return;
+  const unsigned sequence = byte_at(payload, 0) & 0x0f, ack = byte_at(payload, 1) & 0x0f;
+  const std::size_t accepted = byte_at(payload, 2);
+  const unsigned status = byte_at(payload, 3);
+  if ((status & kOverrun) != 0 && newest) events_.sol_lost("the BMC's buffer overran");
+  if (sequence != 0) output(sequence, payload.subspan(kHeaderBytes), newest);
+  if ((status & kBreakSeen) != 0 && newest && clock_.now() - break_told_ >= limits::serial_note_every) {
+    break_told_ = clock_.now();
+    events_.sol_note("break received");
+  }
+  if ((status & kEnding) != 0 && newest) return events_.sol_ended();
+  if (ack != 0 && ack == sequence_ && sending_ != Sending::Nothing && sent_ > 0) {
+    return acknowledged(accepted, (status & kNack) != 0);
+  }
+}
+
+void SolStream::output(unsigned sequence, ByteView characters, bool newest) {
+  const bool repeat = sequence == heard_;
+  // Late on its way: the BMC has gone on since, and whatever was missing then has been said.
+  if (!repeat && !newest && heard_ != 0) return;
+  const Bytes ack{byte(0), byte(sequence), byte(std::min<std::size_t>(characters.size(), 255)), byte(0)};
+  events_.sol_send(ack);
+  if (repeat) {
+    if (characters.size() <= heard_count_) return;
+    characters = characters.subspan(heard_count_);
+    heard_count_ += characters.size();
+    return events_.sol_output(characters);
+  }
+  const unsigned missing = heard_ == 0 ? 0 : (sequence + 2 * kSequences - heard_ - 1) % kSequences;
+  heard_ = sequence;
+  heard_count_ = characters.size();
+  if (missing > kSequences / 2) {
+    events_.sol_lost("the BMC began to number its packets anew");
+  } else if (missing > 0) {
+    events_.sol_lost(count_of(missing, "packet", "packets") + " of the BMC never came");
+  }
+  if (!characters.empty()) events_.sol_output(characters);
+}
+
+}  // namespace oob::ipmi

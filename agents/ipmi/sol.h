@@ -1,0 +1,72 @@
+// SolStream: the bytes of serial over LAN within a session (IPMI 2.0 section 15.9 to 15.11). Each side has one packet
+// under way, numbered 1 to 15, and repeats it until it is acknowledged. Repeats are dropped, also when they carry more
+// than the first time; a number left out is a loss and is said. Sans-IO.
+//
+// A packet's number alone does not tell a repeat from a new one whose BMC has begun to count anew: the session's own
+// numbers do, so the caller says of each payload whether the BMC sent it last of all that came (`newest`).
+#pragma once
+#include <optional>
+#include <random>
+#include <string>
+
+#include "common/bytes.h"
+#include "common/clock.h"
+
+namespace oob::ipmi {
+
+class SolEvents {
+ public:
+  virtual ~SolEvents() = default;
+  virtual void sol_send(ByteView payload) = 0;
+  virtual void sol_output(ByteView bytes) = 0;
+  virtual void sol_lost(std::string why) = 0;   // output is missing before what follows
+  virtual void sol_note(std::string text) = 0;  // for the console's log
+  virtual void sol_writable() = 0;              // after write() took less than it was given
+  virtual void sol_unanswered() = 0;            // input was not acknowledged in time: is the session still ours?
+  virtual void sol_ended() = 0;                 // the BMC says that it ends serial over LAN
+  virtual void sol_stuck() = 0;                 // it takes no input any more, whatever we number it: begin anew
+};
+
+class SolStream {
+ public:
+  // `packet_bytes`: characters that the BMC takes at once, 1 to 255.
+  SolStream(Clock& clock, SolEvents& events, std::size_t packet_bytes, unsigned seed);
+
+  void receive(ByteView payload, bool newest);
+  // Takes one packet's worth, nothing while one is under way. What the BMC has not taken two seconds later is dropped,
+  // with a note.
+  std::size_t write(ByteView bytes);
+  void send_break();  // once: a break that is repeated undoes itself. Waits for what write() took before
+  void tick();
+  std::optional<SteadyTime> next_deadline() const;
+
+ private:
+  // What the packet under way is. Withdrawn: its characters came too late; only its number is still to be agreed.
+  enum class Sending { Nothing, Characters, Break, Withdrawn };
+
+  void begin(Sending what);
+  void transmit();
+  void acknowledged(std::size_t accepted, bool refused);
+  void output(unsigned sequence, ByteView characters, bool newest);
+  void idle();
+  void drop(const char* how);
+
+  Clock& clock_;
+  SolEvents& events_;
+  const std::size_t packet_bytes_;
+  std::minstd_rand random_;
+
+  Sending sending_ = Sending::Nothing;
+  Bytes characters_;            // under way
+  unsigned sequence_ = 0;       // of the packet under way, or of the last one
+  int sent_ = 0;                // times
+  int disagreed_ = 0;           // times in a row that no number was acknowledged
+  bool break_wanted_ = false, refused_writer_ = false;
+  SteadyTime first_sent_{}, repeat_at_{};
+
+  unsigned heard_ = 0;          // the last number that came, 0: none yet
+  std::size_t heard_count_ = 0; // characters of it
+  SteadyTime break_told_{};
+};
+
+}  // namespace oob::ipmi
