@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "agents/ipmi/login.h"
 #include "agents/lines/settings.h"
 #include "common/limits.h"
 #include "common/names.h"
@@ -66,6 +67,11 @@ bool matches_one(const std::vector<std::string>& patterns, const std::string& pa
   });
 }
 
+std::string address_of_bmc(const LineConfig& line) {
+  const std::string port = setting(line, "port");
+  return ipmi::bmc_address(setting(line, "address"), port.empty() ? ipmi::kIpmiPort : port);
+}
+
 // What would permit the line, as it is to be written in [allow].
 std::string remedy(const LineConfig& line) {
   if (line.kind == "exec") {
@@ -73,6 +79,7 @@ std::string remedy(const LineConfig& line) {
     return "programs = [{ program = " + in_quotes(program) + ", users = [" + in_quotes(user_of(line)) + "] }]";
   }
   if (line.kind == "tcp") return "tcp = [" + in_quotes(setting(line, "address")) + "]";
+  if (line.kind == "sol") return "bmc = [" + in_quotes(address_of_bmc(line)) + "]";
   if (line.kind == "unix") return "unix = [" + in_quotes(setting(line, "path")) + "]";
   if (line.kind == "serial") return "serial = [" + in_quotes(setting(line, "device")) + "]";
   return "test = true";
@@ -147,10 +154,10 @@ void Policy::read_programs(TableReader& allow, Diagnostics& to) {
   }
 }
 
-void Policy::read_destinations(TableReader& allow) {
-  for (const auto& text : allow.texts("tcp").value_or(std::vector<std::string>())) {
+void Policy::read_destinations(TableReader& allow, const char* key, std::vector<Destination>& to) {
+  for (const auto& text : allow.texts(key).value_or(std::vector<std::string>())) {
     auto destination = Destination::parse(text);
-    destination ? tcp_.push_back(*std::move(destination)) : allow.error("tcp", destination.error().message);
+    destination ? to.push_back(*std::move(destination)) : allow.error(key, destination.error().message);
   }
 }
 
@@ -165,7 +172,8 @@ void Policy::read_paths(TableReader& allow, const char* key, const char* what, s
 Policy Policy::read(TableReader& allow, Diagnostics& to) {
   Policy out;
   out.read_programs(allow, to);
-  out.read_destinations(allow);
+  out.read_destinations(allow, "tcp", out.tcp_);
+  out.read_destinations(allow, "bmc", out.bmc_);
   out.read_paths(allow, "unix", "a socket", out.unix_);
   out.read_paths(allow, "serial", "a serial port", out.serial_);
   out.read_paths(allow, "secrets", "a file", out.secrets_);
@@ -184,16 +192,23 @@ bool Policy::permits_program(const LineConfig& line) const {
   });
 }
 
-bool Policy::permits_destination(const LineConfig& line) const {
-  const auto to = parse_host_port(setting(line, "address"));
-  return to && std::ranges::any_of(tcp_, [&](const Destination& d) { return d.matches(to->host, to->port); });
+bool Policy::permits(const std::vector<Destination>& allowed, const std::string& address) {
+  const auto to = parse_host_port(address);
+  return to && std::ranges::any_of(allowed, [&](const Destination& d) { return d.matches(to->host, to->port); });
+}
+
+Result<> Policy::permits_bmc(const std::string& address) const {
+  if (permits(bmc_, address)) return {};
+  return refused("bmc = [" + in_quotes(address) + "]");
 }
 
 Result<> Policy::permits(const LineConfig& line) const {
-  const bool permitted =
-      (line.kind == "exec" && permits_program(line)) || (line.kind == "tcp" && permits_destination(line)) ||
-      (line.kind == "unix" && matches_one(unix_, setting(line, "path"))) ||
-      (line.kind == "serial" && matches_one(serial_, setting(line, "device"))) || (line.kind == "test" && test_);
+  const bool permitted = (line.kind == "exec" && permits_program(line)) ||
+                         (line.kind == "tcp" && permits(tcp_, setting(line, "address"))) ||
+                         (line.kind == "sol" && permits(bmc_, address_of_bmc(line))) ||
+                         (line.kind == "unix" && matches_one(unix_, setting(line, "path"))) ||
+                         (line.kind == "serial" && matches_one(serial_, setting(line, "device"))) ||
+                         (line.kind == "test" && test_);
   if (permitted) return permits_secrets(line);
   if (!find_line_kind(line.kind)) {
     return fail(ErrorCode::Denied, "this agent knows no line of kind " + in_quotes(line.kind) + "; update it");

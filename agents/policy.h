@@ -20,6 +20,8 @@ class Policy {
 
   // Denied: the message says what to add to agent.toml.
   Result<> permits(const LineConfig& line) const;
+  // Likewise, for a BMC at "host:port" that is to be asked without a line.
+  Result<> permits_bmc(const std::string& address) const;
 
  private:
   struct AllowedProgram {
@@ -37,14 +39,14 @@ class Policy {
     bool matches(std::string_view to_host, std::string_view to_port) const;
   };
   void read_programs(TableReader& allow, Diagnostics& to);
-  void read_destinations(TableReader& allow);
+  static void read_destinations(TableReader& allow, const char* key, std::vector<Destination>& to);
   void read_paths(TableReader& allow, const char* key, const char* what, std::vector<std::string>& to);
   bool permits_program(const LineConfig& line) const;
-  bool permits_destination(const LineConfig& line) const;
+  static bool permits(const std::vector<Destination>& allowed, const std::string& address);
   Result<> permits_secrets(const LineConfig& line) const;
 
   std::vector<AllowedProgram> programs_;
-  std::vector<Destination> tcp_;
+  std::vector<Destination> tcp_, bmc_;
   std::vector<std::string> unix_, serial_, secrets_;  // patterns of paths
   bool test_ = true;
 };

@@ -56,9 +56,9 @@ inline constexpr auto program_hangup_time = 5s;               // from SIGHUP to 
 inline constexpr auto test_line_tick = 10ms;                  // a numbering test line gathers so long
 
 // --- BMCs: IPMI and serial over LAN ---
-inline constexpr auto ipmi_repeat_after = 500ms;               // an unanswered request, at first; then later and later
-inline constexpr auto ipmi_answer_time_max = 4000ms;           // for one answer; then the BMC is dead to us
-inline constexpr auto ipmi_suite_time_max = 2000ms;            // for the answer to a cipher suite; then the next is tried
+inline constexpr auto ipmi_repeat_after = 500ms;      // an unanswered request, at first; then later and later
+inline constexpr auto ipmi_answer_time_max = 4000ms;  // for one answer; then the BMC is dead to us
+inline constexpr auto ipmi_suite_time_max = 2000ms;   // for the answer to a cipher suite; then the next is tried
 inline constexpr std::size_t ipmi_commands_waiting_max = 64;   // of one session
 inline constexpr int ipmi_datagrams_a_turn = 16;               // of one BMC, before others get theirs
 inline constexpr std::size_t ipmi_user_bytes_max = 16;         // IPMI 2.0 section 22.28

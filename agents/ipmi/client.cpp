@@ -10,10 +10,10 @@ namespace oob::ipmi {
 Client::Client(Shard& shard, std::string address, Login login)
     : shard_(shard),
       address_(std::move(address)),
-      session_(std::make_unique<Session>(login, shard.clock(), *this, std::random_device{}())),
+      session_(login, shard.clock(), *this, std::random_device{}()),
       udp_(shard, *this) {}
 
-Client::~Client() { session_->close(); }
+Client::~Client() { session_.close(); }
 
 void Client::connect(std::function<void()> then) {
   udp_.open(address_, [this, then = std::move(then)](Result<> connected) {
@@ -25,7 +25,7 @@ void Client::connect(std::function<void()> then) {
 
 void Client::open(std::function<void(Result<>)> done) {
   opened_ = std::move(done);
-  connect([this] { session_->open(); });
+  connect([this] { session_.open(); });
 }
 
 void Client::finish(Result<> result) {
@@ -40,16 +40,16 @@ void Client::command(Request request, std::function<void(Result<Answer>)> done) 
       if (!alive.expired()) done(answer);
     });
   };
-  if (!session_->is_open()) {
+  if (!session_.is_open()) {
     return later(tl::unexpected(ended_.value_or(Error{ErrorCode::Conflict, "no session is open"})));
   }
-  session_->request(std::move(request), std::move(later));
+  session_.request(std::move(request), std::move(later));
   udp_.rearm();
 }
 
 void Client::ask_as_stranger(Request request, std::function<void(Result<Answer>)> done) {
   const auto ask = [this, request = std::move(request), done] {
-    session_->ask_as_stranger(request, [this, alive = std::weak_ptr(alive_), done](Result<Answer> answer) {
+    session_.ask_as_stranger(request, [this, alive = std::weak_ptr(alive_), done](Result<Answer> answer) {
       shard_.post([alive, done, answer = std::move(answer)] {
         if (!alive.expired()) done(answer);
       });

@@ -31,7 +31,7 @@ class Client final : private SessionEvents, private Conversation {
   void ask_as_stranger(Request request, std::function<void(Result<Answer>)> done);
 
   // What the BMC told before the login, the privilege and the protection that were agreed. After open().
-  const Session& session() const { return *session_; }
+  const Session& session() const { return session_; }
 
  private:
   void connect(std::function<void()> then);
@@ -39,13 +39,13 @@ class Client final : private SessionEvents, private Conversation {
   void session_send(ByteView datagram) override;
   void session_open() override;
   void session_closed(const Error& why) override;
-  void receive(ByteView datagram) override { session_->receive(datagram); }
-  void tick() override { session_->tick(); }
-  std::optional<SteadyTime> next_deadline() const override { return session_->next_deadline(); }
+  void receive(ByteView datagram) override { session_.receive(datagram); }
+  void tick() override { session_.tick(); }
+  std::optional<SteadyTime> next_deadline() const override { return session_.next_deadline(); }
 
   Shard& shard_;
   std::string address_;
-  std::unique_ptr<Session> session_;
+  Session session_;
   Udp udp_;
   std::function<void(Result<>)> opened_;
   std::optional<Error> ended_;

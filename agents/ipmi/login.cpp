@@ -21,10 +21,12 @@ struct ProtectionName {
   std::string_view word;
   Protection protection;
 };
-constexpr ProtectionName kProtections[] = {
-    {"17", Protection::Suite17},           {"3", Protection::Suite3},
-    {"8", Protection::Suite8},             {"lan-md5", Protection::Lan15Md5},
-    {"lan-password", Protection::Lan15Password}, {"lan-none", Protection::Lan15None}};
+constexpr ProtectionName kProtections[] = {{"17", Protection::Suite17},
+                                           {"3", Protection::Suite3},
+                                           {"8", Protection::Suite8},
+                                           {"lan-md5", Protection::Lan15Md5},
+                                           {"lan-password", Protection::Lan15Password},
+                                           {"lan-none", Protection::Lan15None}};
 
 struct QuirkName {
   std::string_view word;
@@ -78,10 +80,31 @@ Result<Protection> parse_protection(std::string_view text) {
   return unknown("cipher suite", text, kProtections);
 }
 
+Result<std::vector<Protection>> parse_protections(std::string_view text) {
+  std::vector<Protection> out;
+  while (true) {
+    const std::size_t comma = text.find(',');
+    std::string_view word = text.substr(0, comma);
+    while (word.starts_with(' ')) word.remove_prefix(1);
+    while (word.ends_with(' ')) word.remove_suffix(1);
+    const auto one = parse_protection(word);
+    if (!one) return tl::unexpected(one.error());
+    out.push_back(*one);
+    if (comma == std::string_view::npos) return out;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+std::string bmc_address(std::string_view host, std::string_view port) {
+  const bool bare = host.find(':') != std::string_view::npos && !host.starts_with('[');
+  return (bare ? "[" + std::string(host) + "]" : std::string(host)) + ":" + std::string(port);
+}
+
 Result<Quirks> parse_quirks(const std::vector<std::string>& names) {
   Quirks out;
   for (const auto& name : names) {
-    const auto* at = std::find_if(std::begin(kQuirks), std::end(kQuirks), [&](const auto& q) { return q.word == name; });
+    const auto* at =
+        std::find_if(std::begin(kQuirks), std::end(kQuirks), [&](const auto& q) { return q.word == name; });
     if (at == std::end(kQuirks)) return unknown("quirk", name, kQuirks);
     out.*(at->flag) = true;
   }

@@ -10,21 +10,22 @@
 
 namespace oob::ipmi {
 
-inline constexpr std::uint8_t kChassis = 0x00, kSensor = 0x04, kApp = 0x06, kStorage = 0x0a, kTransport = 0x0c;  // netfn
+inline constexpr std::uint8_t kChassis = 0x00, kSensor = 0x04, kApp = 0x06, kStorage = 0x0a,
+                              kTransport = 0x0c;  // netfn
 
 // Commands by section of the specification.
-inline constexpr std::uint8_t kGetDeviceId = 0x01;             // App, 20.1
-inline constexpr std::uint8_t kGetAuthCapabilities = 0x38;     // App, 22.13
-inline constexpr std::uint8_t kGetSessionChallenge = 0x39;     // App, 22.16
-inline constexpr std::uint8_t kActivateSession = 0x3a;         // App, 22.17
-inline constexpr std::uint8_t kSetSessionPrivilege = 0x3b;     // App, 22.18
-inline constexpr std::uint8_t kCloseSession = 0x3c;            // App, 22.19
-inline constexpr std::uint8_t kGetSessionInfo = 0x3d;          // App, 22.20
-inline constexpr std::uint8_t kActivatePayload = 0x48;         // App, 24.1
-inline constexpr std::uint8_t kDeactivatePayload = 0x49;       // App, 24.2
-inline constexpr std::uint8_t kGetPayloadStatus = 0x4a;        // App, 24.4
-inline constexpr std::uint8_t kGetPayloadInstance = 0x4b;      // App, 24.5
-inline constexpr std::uint8_t kGetSolParameter = 0x22;         // Transport, 26.3
+inline constexpr std::uint8_t kGetDeviceId = 0x01;          // App, 20.1
+inline constexpr std::uint8_t kGetAuthCapabilities = 0x38;  // App, 22.13
+inline constexpr std::uint8_t kGetSessionChallenge = 0x39;  // App, 22.16
+inline constexpr std::uint8_t kActivateSession = 0x3a;      // App, 22.17
+inline constexpr std::uint8_t kSetSessionPrivilege = 0x3b;  // App, 22.18
+inline constexpr std::uint8_t kCloseSession = 0x3c;         // App, 22.19
+inline constexpr std::uint8_t kGetSessionInfo = 0x3d;       // App, 22.20
+inline constexpr std::uint8_t kActivatePayload = 0x48;      // App, 24.1
+inline constexpr std::uint8_t kDeactivatePayload = 0x49;    // App, 24.2
+inline constexpr std::uint8_t kGetPayloadStatus = 0x4a;     // App, 24.4
+inline constexpr std::uint8_t kGetPayloadInstance = 0x4b;   // App, 24.5
+inline constexpr std::uint8_t kGetSolParameter = 0x22;      // Transport, 26.3
 
 struct Request {
   std::uint8_t netfn = 0, command = 0;

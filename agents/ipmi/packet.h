@@ -9,8 +9,14 @@
 namespace oob::ipmi {
 
 enum class PayloadType : std::uint8_t {
-  Message = 0x00, Sol = 0x01, OpenRequest = 0x10, OpenResponse = 0x11,
-  Rakp1 = 0x12, Rakp2 = 0x13, Rakp3 = 0x14, Rakp4 = 0x15,
+  Message = 0x00,
+  Sol = 0x01,
+  OpenRequest = 0x10,
+  OpenResponse = 0x11,
+  Rakp1 = 0x12,
+  Rakp2 = 0x13,
+  Rakp3 = 0x14,
+  Rakp4 = 0x15,
 };
 
 inline constexpr std::uint8_t kAuthNone = 0, kAuthMd5 = 2, kAuthPassword = 4, kAuthRmcpPlus = 6;
@@ -23,8 +29,8 @@ struct Packet {
   bool encrypted = false, authenticated = false;
   std::uint32_t session = 0, sequence = 0;
   ByteView payload;
-  ByteView code15;    // 16 bytes, unless auth15 is none
-  ByteView covered;   // IPMI 2.0: from the session header to the end; its last bytes are the integrity code
+  ByteView code15;   // 16 bytes, unless auth15 is none
+  ByteView covered;  // IPMI 2.0: from the session header to the end; its last bytes are the integrity code
 };
 // Nothing if it is not IPMI, is cut off, or says that it is longer than it is.
 std::optional<Packet> parse_packet(ByteView datagram);
@@ -40,7 +46,7 @@ Bytes packet15(std::uint8_t auth, std::uint32_t session, std::uint32_t sequence,
 // The header and the payload; a trailer may follow.
 Bytes packet20(PayloadType type, bool secured, std::uint32_t session, std::uint32_t sequence, ByteView payload);
 
-Bytes presence_ping(std::uint8_t tag);                      // ASF 2.0 section 3.2.4.2
+Bytes presence_ping(std::uint8_t tag);  // ASF 2.0 section 3.2.4.2
 // Whether it is the answer to that ping and claims to speak IPMI.
 bool is_presence_pong(ByteView datagram, std::uint8_t tag);
 

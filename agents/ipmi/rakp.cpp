@@ -54,7 +54,8 @@ Keys::~Keys() {
   wipe(cipher_);
 }
 
-// The vector, then the payload and 1, 2, 3 .. n, n to whole blocks (section 13.29); then pad to four bytes, code (13.6).
+// The vector, then the payload and 1, 2, 3 .. n, n to whole blocks (section 13.29); then pad to four bytes, code
+// (13.6).
 Bytes Keys::seal(PayloadType type, std::uint32_t session, std::uint32_t sequence, ByteView payload) const {
   Bytes body(kBlockBytes);
   fill_random(body);
@@ -173,8 +174,7 @@ Bytes Rakp::message3(std::uint8_t tag, std::uint8_t status) const {
 void Rakp::derive() {
   const Secret& key = login_.kg.empty() ? login_.password : login_.kg;
   const std::array name{byte(role_), byte(login_.user.size())};
-  session_key_ =
-      hmac(suite_.hash, as_bytes(key.reveal()), {console_random_, bmc_random_, name, as_bytes(login_.user)});
+  session_key_ = hmac(suite_.hash, as_bytes(key.reveal()), {console_random_, bmc_random_, name, as_bytes(login_.user)});
 }
 
 Result<> Rakp::message4(ByteView payload) {
@@ -210,16 +210,19 @@ Error rakp_error(std::uint8_t status) {
     case 0x07:
     case 0x10:
     case 0x11:
-      return error(ErrorCode::Denied, "the BMC does not accept this cipher suite; enable it there, or name another as suite");
+      return error(ErrorCode::Denied,
+                   "the BMC does not accept this cipher suite; enable it there, or name another as suite");
     case 0x09:
     case 0x0a:
-      return error(ErrorCode::Denied, "the BMC does not grant the user this privilege; raise it there, or lower privilege");
+      return error(ErrorCode::Denied,
+                   "the BMC does not grant the user this privilege; raise it there, or lower privilege");
     case 0x0b:
       return error(ErrorCode::Conflict, "the BMC has no session of this privilege free");
     case 0x0c:
     case 0x0d:
-      return error(ErrorCode::Denied,
-                   "the BMC knows no such user, or has not enabled it for this channel; look at user and its access there");
+      return error(
+          ErrorCode::Denied,
+          "the BMC knows no such user, or has not enabled it for this channel; look at user and its access there");
     case 0x0e:
       return error(ErrorCode::Unavailable, "the BMC takes its own identity for wrong; reset the BMC");
     case 0x0f:

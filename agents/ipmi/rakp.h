@@ -15,8 +15,8 @@ namespace oob::ipmi {
 struct Suite {
   Protection protection;
   std::uint8_t authentication, integrity, confidentiality;  // numbers of tables 13-17 to 13-19
-  Hash hash;               // of the login and of each packet
-  std::size_t code_bytes;  // of that hash, in each packet
+  Hash hash;                                                // of the login and of each packet
+  std::size_t code_bytes;                                   // of that hash, in each packet
 };
 const Suite& suite_of(Protection protection);  // not for IPMI 1.5
 
@@ -35,8 +35,8 @@ class Keys {
 
  private:
   const Suite& suite_;
-  Bytes integrity_;                    // K1
-  std::array<std::byte, 16> cipher_;   // the start of K2
+  Bytes integrity_;                   // K1
+  std::array<std::byte, 16> cipher_;  // the start of K2
 };
 
 class Rakp {

@@ -11,9 +11,9 @@ namespace oob::ipmi {
 namespace {
 
 constexpr std::uint8_t kThisChannel = 0x0e, kTellV20 = 0x80, kByNameAlone = 0x10;
-constexpr std::uint8_t kRakpInsufficient = 0x01, kRakpBadCode = 0x0f;
-constexpr int kRestartsMax = 2;      // of a login that the BMC lost
-constexpr std::size_t kCodeBytes = 16, kUserBytes = 16;
+constexpr std::uint8_t kRakpBadCode = 0x0f;
+constexpr int kRestartsMax = 2;  // of a login that the BMC lost
+constexpr std::size_t kUserBytes = 16;
 
 bool is_suite_status(std::uint8_t s) { return (s >= 0x04 && s <= 0x07) || s == 0x10 || s == 0x11; }
 bool is_privilege_status(std::uint8_t s) { return s == 0x09 || s == 0x0a; }
@@ -26,11 +26,14 @@ Bytes padded(std::string_view text) {
 }
 
 std::uint8_t auth_of(Protection protection) {
-  return protection == Protection::Lan15Md5 ? kAuthMd5 : protection == Protection::Lan15Password ? kAuthPassword : kAuthNone;
+  return protection == Protection::Lan15Md5        ? kAuthMd5
+         : protection == Protection::Lan15Password ? kAuthPassword
+                                                   : kAuthNone;
 }
 
 // Section 22.17.1.
-Bytes code15(std::uint8_t auth, const Secret& password, std::uint32_t session, std::uint32_t sequence, ByteView message) {
+Bytes code15(std::uint8_t auth, const Secret& password, std::uint32_t session, std::uint32_t sequence,
+             ByteView message) {
   if (auth == kAuthNone) return {};
   Bytes key = padded(password.reveal());
   if (auth == kAuthPassword) return key;
@@ -267,7 +270,8 @@ void Session::on_privilege(const Response& response) {
 
 // --- what comes ---
 
-// A window of 32 behind the newest (section 6.12.13 wants 16 at least). Any number ahead is good: the code vouches for it.
+// A window of 32 behind the newest (section 6.12.13 wants 16 at least). Any number ahead is good: the code vouches for
+// it.
 bool Session::fresh(std::uint32_t sequence, bool& newest) {
   const auto ahead = static_cast<std::int32_t>(sequence - heard_sequence_);
   newest = !heard_any_ || ahead > 0;
@@ -290,7 +294,8 @@ void Session::receive(ByteView datagram) {
   if (packet->v20 && packet->session == 0) {
     const bool answer = !packet->payload.empty() && byte_at(packet->payload, 0) == tag_;
     if (!answer || !rakp_) return;
-    if (step_ == Step::OpenSession && packet->type == PayloadType::OpenResponse) return on_open_response(packet->payload);
+    if (step_ == Step::OpenSession && packet->type == PayloadType::OpenResponse)
+      return on_open_response(packet->payload);
     if (step_ == Step::Rakp1 && packet->type == PayloadType::Rakp2) return on_rakp2(packet->payload);
     if (step_ == Step::Rakp3 && packet->type == PayloadType::Rakp4) return on_rakp4(packet->payload);
     return;
@@ -368,8 +373,9 @@ void Session::silent() {
     command_.reset();
     if (step_ == Step::Stranger) step_ = Step::Idle;
     next_command();
-    if (done) done(fail(ErrorCode::Unavailable, once ? "the BMC did not answer; whether it did it is not known"
-                                                     : "the BMC does not answer"));
+    if (done)
+      done(fail(ErrorCode::Unavailable,
+                once ? "the BMC did not answer; whether it did it is not known" : "the BMC does not answer"));
     return;
   }
   switch (step_) {

@@ -20,12 +20,12 @@ namespace oob::ipmi {
 
 // What a BMC tells a stranger (Get Channel Authentication Capabilities, section 22.13).
 struct Capabilities {
-  bool told = false;       // the rest was told
+  bool told = false;  // the rest was told
   bool v15 = false, v20 = false;
   bool lan15_none = false, lan15_md5 = false, lan15_password = false;
-  bool kg_set = false;     // a key K_g other than zero is needed
-  bool anonymous = false;  // a user without name and password may log in
-  bool null_names = false; // a user without name may log in, with a password
+  bool kg_set = false;      // a key K_g other than zero is needed
+  bool anonymous = false;   // a user without name and password may log in
+  bool null_names = false;  // a user without name may log in, with a password
 };
 
 // Whom the session calls. Any call may destroy the session, except session_send.
@@ -68,10 +68,22 @@ class Session {
   Privilege privilege() const { return privilege_; }
   Protection protection() const { return protection_; }
   const Capabilities& capabilities() const { return capabilities_; }
-  SteadyTime heard() const { return heard_; }   // the last packet that was surely the BMC's
+  SteadyTime heard() const { return heard_; }  // the last packet that was surely the BMC's
 
  private:
-  enum class Step { Idle, Stranger, Capabilities, OpenSession, Rakp1, Rakp3, Challenge, Activate, Privilege, Open, Closed };
+  enum class Step {
+    Idle,
+    Stranger,
+    Capabilities,
+    OpenSession,
+    Rakp1,
+    Rakp3,
+    Challenge,
+    Activate,
+    Privilege,
+    Open,
+    Closed
+  };
   struct Waiting {
     Request request;
     Done done;
@@ -109,11 +121,11 @@ class Session {
   std::size_t protection_at_ = 0;  // in login_.protections
   Protection protection_ = Protection::Suite17;
   Privilege privilege_ = Privilege::Administrator;
-  std::string refused_;            // why protections before this one were refused
+  std::string refused_;  // why protections before this one were refused
   int restarts_ = 0;
 
-  std::unique_ptr<Rakp> rakp_;     // while logging in
-  std::unique_ptr<Keys> keys_;     // from then on
+  std::unique_ptr<Rakp> rakp_;             // while logging in
+  std::unique_ptr<Keys> keys_;             // from then on
   std::array<std::byte, 16> challenge_{};  // IPMI 1.5
   std::uint8_t auth15_ = 0;
   std::uint32_t bmc_id_ = 0, console_id_ = 0, next_sequence_ = 0;
@@ -127,7 +139,7 @@ class Session {
   Done command_done_;
   std::deque<Waiting> queue_;
   std::uint8_t message_sequence_ = 0, tag_ = 0;
-  int sent_ = 0;                   // times
+  int sent_ = 0;  // times
   std::optional<SteadyTime> repeat_at_;
   SteadyTime give_up_at_{}, heard_{};
   Duration patience_ = limits::ipmi_answer_time_max;

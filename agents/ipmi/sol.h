@@ -57,15 +57,15 @@ class SolStream {
   std::minstd_rand random_;
 
   Sending sending_ = Sending::Nothing;
-  Bytes characters_;            // under way
-  unsigned sequence_ = 0;       // of the packet under way, or of the last one
-  int sent_ = 0;                // times
-  int disagreed_ = 0;           // times in a row that no number was acknowledged
+  Bytes characters_;       // under way
+  unsigned sequence_ = 0;  // of the packet under way, or of the last one
+  int sent_ = 0;           // times
+  int disagreed_ = 0;      // times in a row that no number was acknowledged
   bool break_wanted_ = false, refused_writer_ = false;
   SteadyTime first_sent_{}, repeat_at_{};
 
-  unsigned heard_ = 0;          // the last number that came, 0: none yet
-  std::size_t heard_count_ = 0; // characters of it
+  unsigned heard_ = 0;           // the last number that came, 0: none yet
+  std::size_t heard_count_ = 0;  // characters of it
   SteadyTime break_told_{};
 };
 

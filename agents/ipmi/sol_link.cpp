@@ -45,7 +45,7 @@ SolLink::SolLink(SolSettings settings, Clock& clock, SolLinkEvents& events, unsi
       events_(events),
       random_(seed),
       session_(settings_.login, clock, *this, seed + 1) {
-  settings_.login = {};
+  settings_.login.password = settings_.login.kg = Secret();  // the session has its own
   session_.set_patience(limits::sol_answer_time_max);
 }
 
@@ -83,7 +83,8 @@ bool SolLink::send_break() {
 void SolLink::close() {
   if (std::exchange(down_, true)) return;
   std::vector<Request> last;
-  if (sol_) last.push_back(request_of(kApp, kDeactivatePayload, {kSolPayload, settings_.instance, 0, 0, 0, 0}));
+  if (sol_ && still_ours_)
+    last.push_back(request_of(kApp, kDeactivatePayload, {kSolPayload, settings_.instance, 0, 0, 0, 0}));
   session_.close(last);
 }
 
@@ -106,7 +107,8 @@ void SolLink::session_open() {
   std::erase(settings_.ours, session_.id());
   if (settings_.ours.empty()) return activate();
   ask(request_of(kApp, kGetSessionInfo, {kThisSession}), [this](const Answer& answer) {
-    if (answer.code == 0 && answer.data.size() >= 6) own_user_ = static_cast<std::uint8_t>(byte_at(answer.data, 3) & 0x3f);
+    if (answer.code == 0 && answer.data.size() >= 6)
+      own_user_ = static_cast<std::uint8_t>(byte_at(answer.data, 3) & 0x3f);
     close_earlier(0);
   });
 }
@@ -132,7 +134,8 @@ void SolLink::close_earlier(std::size_t index) {
 
 void SolLink::activate() {
   if (++activations_ > kActivationsMax) return down("the BMC says that serial over LAN is in use, but not by whom");
-  const unsigned how = kEncrypted | kAuthenticated | (settings_.login.quirks.serial_alerts_deferred ? kAlertsDeferred : 0);
+  const unsigned how =
+      kEncrypted | kAuthenticated | (settings_.login.quirks.serial_alerts_deferred ? kAlertsDeferred : 0);
   ask(request_of(kApp, kActivatePayload, {kSolPayload, settings_.instance, how, 0, 0, 0}),
       [this](const Answer& answer) { activated(answer); });
 }
@@ -149,7 +152,8 @@ void SolLink::busy() {
   ask(request_of(kApp, kGetPayloadInstance, {kSolPayload, settings_.instance}), [this](const Answer& answer) {
     const std::uint32_t id = answer.code == 0 && answer.data.size() >= 4 ? get32(answer.data, 0) : 0;
     // Ourselves: a repeated activation whose first answer was lost, or what an earlier start left behind.
-    const bool ours = id != 0 && (id == session_.id() || std::count(settings_.ours.begin(), settings_.ours.end(), id) > 0);
+    const bool ours =
+        id != 0 && (id == session_.id() || std::count(settings_.ours.begin(), settings_.ours.end(), id) > 0);
     if (ours) return deactivate_then_activate();
     look_who(id, [this, id](const std::string& who) { held_by(id, who); });
   });
@@ -169,31 +173,34 @@ void SolLink::held_by(std::uint32_t id, const std::string& who) {
 }
 
 void SolLink::deactivate_then_activate() {
-  ask(request_of(kApp, kDeactivatePayload, {kSolPayload, settings_.instance, 0, 0, 0, 0}), [this](const Answer& answer) {
-    if (answer.code != 0 && answer.code != 0x80) return down(completion_words(kApp, kDeactivatePayload, answer.code));
-    activate();
-  });
+  ask(request_of(kApp, kDeactivatePayload, {kSolPayload, settings_.instance, 0, 0, 0, 0}),
+      [this](const Answer& answer) {
+        if (answer.code != 0 && answer.code != 0x80)
+          return down(completion_words(kApp, kDeactivatePayload, answer.code));
+        activate();
+      });
 }
 
 void SolLink::look_who(std::uint32_t id, std::function<void(std::string)> then) {
   if (id == 0) return then("");
   Request info = request_of(kApp, kGetSessionInfo, {kSessionById});
   put32(info.data, id);
-  ask(std::move(info), [then = std::move(then)](const Answer& answer) {
-    then(answer.code == 0 ? who_it_is(answer.data) : "");
-  });
+  ask(std::move(info),
+      [then = std::move(then)](const Answer& answer) { then(answer.code == 0 ? who_it_is(answer.data) : ""); });
 }
 
 void SolLink::begin(const Answer& answer) {
   const std::size_t characters = characters_of(get16(answer.data, 4), settings_.login.quirks.sol_payload_size);
-  sol_ = std::make_unique<SolStream>(clock_, *this, characters, random_());
+  SolEvents& self = *this;
+  sol_ = std::make_unique<SolStream>(clock_, self, characters, static_cast<unsigned>(random_()));
   const std::string suite = protection_word(session_.protection()), level(privilege_word(session_.privilege()));
   events_.link_up(settings_.address + ", suite " + suite + ", " + level);
   if (!taken_from_.empty()) events_.link_note("serial over LAN was taken from " + taken_from_);
   constexpr char hex[] = "0123456789abcdef";
   std::string id;
   for (int shift = 28; shift >= 0; shift -= 4) id += hex[session_.id() >> shift & 15];
-  events_.link_facts({{"suite", suite}, {"privilege", level}, {"packet-bytes", std::to_string(characters)}, {"bmc-session", id}});
+  events_.link_facts(
+      {{"suite", suite}, {"privilege", level}, {"packet-bytes", std::to_string(characters)}, {"bmc-session", id}});
   watch();
 }
 
@@ -206,7 +213,7 @@ void SolLink::session_sol(ByteView payload, bool newest) {
 void SolLink::sol_unanswered() { watch(); }
 
 void SolLink::sol_ended() {
-  sol_.reset();  // nothing is left to deactivate
+  still_ours_ = false;
   down("the BMC ended serial over LAN");
 }
 
@@ -215,11 +222,12 @@ void SolLink::sol_ended() {
 void SolLink::watch() {
   watch_at_.reset();
   if (std::exchange(watching_, true)) return;
-  const Request request = asks_status_ ? request_of(kApp, kGetPayloadStatus, {kSolPayload}) : request_of(kApp, kGetDeviceId);
+  const Request request =
+      asks_status_ ? request_of(kApp, kGetPayloadStatus, {kSolPayload}) : request_of(kApp, kGetDeviceId);
   ask(request, [this](const Answer& answer) {
     if (asks_status_ && (answer.code != 0 || answer.data.size() < 3)) asks_status_ = false;
     if (asks_status_ && (get16(answer.data, 1) >> (settings_.instance - 1) & 1) == 0) {
-      sol_.reset();
+      still_ours_ = false;
       return down("another session ended our serial over LAN");
     }
     if (settings_.login.quirks.no_instance_info || !asks_instance_) return watch_again();
@@ -235,7 +243,7 @@ void SolLink::watch_holder() {
     if (!asks_instance_) return watch_again();
     if (!holder_) holder_ = id;
     if (id == *holder_) return watch_again();
-    sol_.reset();
+    still_ours_ = false;
     look_who(id, [this](const std::string& who) {
       down(who.empty() ? "another session took serial over LAN from us" : who + " took serial over LAN from us");
     });

@@ -17,10 +17,10 @@ enum class Busy { Wait, Ask, Steal };
 
 struct SolSettings {
   Login login;
-  std::string address;             // as people know it
+  std::string address;  // as people know it
   std::uint8_t instance = 1;
   Busy busy = Busy::Wait;
-  std::vector<std::uint32_t> ours; // sessions that earlier starts may have left open
+  std::vector<std::uint32_t> ours;  // sessions that earlier starts may have left open
 };
 
 // The calls are those of LineEvents (agents/lines/line.h); link_down() is the last one and may destroy the link.
@@ -89,12 +89,13 @@ class SolLink final : public Conversation, private SessionEvents, private SolEve
   SolLinkEvents& events_;
   std::minstd_rand random_;
   Session session_;
-  std::unique_ptr<SolStream> sol_;           // while active
-  std::string taken_from_;                   // whom we took it from, for the log
+  std::unique_ptr<SolStream> sol_;  // while active
+  std::string taken_from_;          // whom we took it from, for the log
   std::uint8_t own_user_ = 0;
   int activations_ = 0;
   bool asks_status_ = true, asks_instance_ = true, watching_ = false, down_ = false;
-  std::optional<std::uint32_t> holder_;      // as the BMC names us in Get Payload Instance Info
+  bool still_ours_ = true;               // the payload; if not, it is not for us to deactivate
+  std::optional<std::uint32_t> holder_;  // as the BMC names us in Get Payload Instance Info
   std::optional<SteadyTime> watch_at_;
 };
 

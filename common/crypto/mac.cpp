@@ -57,8 +57,8 @@ bool aes128_cbc(ByteView key, ByteView vector, MutableBytes bytes, int encrypt) 
 Bytes digest(Hash hash, std::initializer_list<ByteView> parts) {
   Bytes all = joined(parts), out(EVP_MAX_MD_SIZE);
   unsigned size = 0;
-  const int done =
-      EVP_Digest(all.data(), all.size(), reinterpret_cast<unsigned char*>(out.data()), &size, openssl_hash(hash), nullptr);
+  const int done = EVP_Digest(all.data(), all.size(), reinterpret_cast<unsigned char*>(out.data()), &size,
+                              openssl_hash(hash), nullptr);
   wipe(MutableBytes(all));
   if (done != 1) no_such_hash();
   out.resize(size);

@@ -40,6 +40,7 @@ struct Connector::State : std::enable_shared_from_this<Connector::State> {
   std::function<void(Result<int>)> done;
   std::vector<SocketAddress> candidates;  // best last
   std::unique_ptr<Descriptor> attempt;
+  int type = SOCK_STREAM;  // or SOCK_DGRAM
 
   void begin(Duration time_out);
   void resolve(const HostPort& target);
@@ -99,10 +100,11 @@ void Connector::State::next() {
 }
 
 void Connector::State::dial(const SocketAddress& candidate) {
-  const int fd = ::socket(candidate.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int fd = ::socket(candidate.storage.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return give_up(ErrorCode::Unavailable, std::strerror(errno));
   const int one = 1;
-  if (candidate.storage.ss_family != AF_UNIX) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  const bool tcp = candidate.storage.ss_family != AF_UNIX && type == SOCK_STREAM;
+  if (tcp) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   const int result = ::connect(fd, candidate.get(), candidate.length);
   const int error = errno;
   attempt = std::make_unique<Descriptor>(shard, fd);
@@ -146,8 +148,17 @@ Connector::Connector(Shard& shard) : shard_(shard) {}
 Connector::~Connector() { cancel(); }
 
 void Connector::connect(const std::string& address, Duration time_out, std::function<void(Result<int>)> done) {
+  begin(address, SOCK_STREAM, time_out, std::move(done));
+}
+
+void Connector::connect_datagram(const std::string& address, Duration time_out, std::function<void(Result<int>)> done) {
+  begin(address, SOCK_DGRAM, time_out, std::move(done));
+}
+
+void Connector::begin(const std::string& address, int type, Duration time_out, std::function<void(Result<int>)> done) {
   cancel();
   state_ = std::make_shared<State>(shard_);
+  state_->type = type;
   state_->address = address;
   state_->done = std::move(done);
   shard_.post([weak = std::weak_ptr(state_), time_out] {

@@ -53,10 +53,14 @@ class Connector {
   explicit Connector(Shard& shard);
   ~Connector();
   void connect(const std::string& address, Duration time_out, std::function<void(Result<int>)> done);
+  // The same for UDP: the first address of the name to which there is a way. That nobody listens there is not known.
+  void connect_datagram(const std::string& address, Duration time_out, std::function<void(Result<int>)> done);
   void cancel();
 
  private:
   struct State;
+  void begin(const std::string& address, int type, Duration time_out, std::function<void(Result<int>)> done);
+
   Shard& shard_;
   std::shared_ptr<State> state_;
 };
