@@ -89,7 +89,11 @@ void SolStream::tick() {
   }
   if (sending_ == Sending::Withdrawn) {
     // A BMC that has taken the last packet wants the next number, and some say nothing to any other.
-    if (sent_ >= kAgreeTries) return ++disagreed_ > 1 ? events_.sol_stuck() : idle();
+    if (sent_ >= kAgreeTries && ++disagreed_ > 1) {
+      sending_ = Sending::Nothing;
+      return events_.sol_stuck();
+    }
+    if (sent_ >= kAgreeTries) return idle();
     sequence_ = sent_ % 2 == 1 ? after(sequence_) : (sequence_ + kSequences - 2) % kSequences + 1;
   }
   // Refused characters go out with a number of their own: BMCs take the old one for a repeat.

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <random>
+#include <set>
 
 #include "agents/ipmi/rakp.h"
 #include "agents/ipmi/session.h"
@@ -35,6 +36,7 @@ class FakeBmc {
     std::unique_ptr<Keys> keys;
     std::uint32_t sequence = 1;
     std::uint8_t user_id = 2;
+    std::set<std::uint32_t> seen = {};
   };
   std::map<std::uint32_t, Open> sessions;
   std::uint32_t holder = 0;          // of the payload
@@ -63,7 +65,7 @@ class FakeBmc {
     const auto at = sessions.find(packet->session);
     if (at == sessions.end() || !at->second.keys) return;
     const auto plain = at->second.keys->open(*packet);
-    if (!plain) return;
+    if (!plain || !at->second.seen.insert(packet->sequence).second) return;
     if (packet->type == PayloadType::Sol) return sol(at->first, *plain);
     command(at->first, *plain);
   }
@@ -128,7 +130,7 @@ class FakeBmc {
     const auto reply = [&](PayloadType type, const Bytes& body) { send(packet20(type, false, 0, 0, body)); };
     const auto refuse = [&](PayloadType type, unsigned status) {
       Bytes out{p[0], std::byte(status), {}, {}};
-      append(out, p.subspan(4, 4));
+      put32(out, type == PayloadType::OpenResponse ? get32(p, 4) : console_);
       reply(type, out);
     };
     if (packet.type == PayloadType::OpenRequest) {
@@ -139,13 +141,15 @@ class FakeBmc {
       }
       if (!suite_) return refuse(PayloadType::OpenResponse, 0x11);
       pending_ = next_id_++;
-      console_ = get32(p, 4);
+      consoles_[pending_] = get32(p, 4);
       Bytes out{p[0], {}, p[1], {}};
       append(out, p.subspan(4, 4));
       put32(out, pending_);
       append(out, p.subspan(8, 24));
       return reply(PayloadType::OpenResponse, out);
     }
+    pending_ = get32(p, 4);
+    console_ = consoles_[pending_];
     if (packet.type == PayloadType::Rakp1) {
       role_ = p[24];
       name_.assign(as_text(p.subspan(28)));
@@ -264,6 +268,7 @@ class FakeBmc {
 
   Clock& clock_;
   std::uint32_t next_id_ = 0x1001, pending_ = 0, console_ = 0;
+  std::map<std::uint32_t, std::uint32_t> consoles_;  // of logins under way, by our number
   const Suite* suite_ = nullptr;
   std::byte role_{};
   std::string name_, saying_;
