@@ -168,7 +168,7 @@ void SolLink::held_by(std::uint32_t id, const std::string& who) {
   std::string reason = "serial over LAN is in use by " + holder;
   reason += settings_.busy == Busy::Wait
                 ? "; waiting until it is free"
-                : "; to take it from there: ipmitool -I lanplus -H " + settings_.address + " -U USER -a sol deactivate";
+                : "; to take it from there: \"sol deactivate\" of ipmitool, or busy = \"steal\" for a while";
   down(reason);
 }
 

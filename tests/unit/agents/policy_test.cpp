@@ -122,6 +122,17 @@ TEST(Policy, a_destination_is_a_host_or_a_network_and_a_port) {
   EXPECT_FALSE(some.permits(tcp("127.1:80")));
   EXPECT_FALSE(some.permits(tcp("nonsense")));
   EXPECT_TRUE(Loaded(kServer + "[allow]\ntcp = [\"0.0.0.0/0:*\"]").permits(tcp("192.0.2.1:23")));
+  const Loaded bmcs(kServer + "[allow]\nbmc = [\"10.9.1.0/24:623\", \"[2001:db8::/32]:*\"]");
+  const auto sol = [](const std::string& host, std::map<std::string, std::string> more = {}) {
+    more["address"] = host;
+    return LineConfig{"c", "sol", more, {}};
+  };
+  EXPECT_TRUE(bmcs.permits(sol("10.9.1.7")));
+  EXPECT_FALSE(bmcs.permits(sol("10.9.1.7", {{"port", "624"}})));
+  EXPECT_FALSE(bmcs.permits(sol("10.9.2.7")));
+  EXPECT_TRUE(bmcs.permits(sol("2001:db8::1", {{"port", "6230"}})));
+  EXPECT_FALSE(bmcs.permits(tcp("10.9.1.7:623")));
+  EXPECT_FALSE(some.permits(sol("10.9.0.1", {{"port", "7001"}})));
   for (const char* bad : {"10.9.0.0/33:1", "cs1/8:1", "10.9.0.0/:1", "10.9.0.0", "2001:db8::/32:1", ":1", "a:b"}) {
     EXPECT_TRUE(Loaded(kServer + "[allow]\ntcp = [\"" + bad + "\"]").diagnostics.failed()) << bad;
   }

@@ -24,7 +24,7 @@ testing::AssertionResult says(const std::string& text, std::string_view key, std
 }
 
 TEST(LineKinds, are_found_by_name) {
-  for (const char* name : {"exec", "serial", "tcp", "test", "unix"}) {
+  for (const char* name : {"exec", "serial", "sol", "tcp", "test", "unix"}) {
     ASSERT_NE(find_line_kind(name), nullptr);
     EXPECT_EQ(find_line_kind(name)->name, name);
   }
@@ -108,6 +108,23 @@ TEST(LineKinds, a_serial_port_by_a_number_that_may_change_is_advised_against) {
   for (const char* device : {"/dev/ttyS0", "/dev/serial/by-path/pci-0000:00:14.0-usb-0:2:1.0-port0"}) {
     EXPECT_EQ(advice(device), "");
   }
+}
+
+TEST(LineKinds, a_sol_line_is_encrypted_and_its_words_exist) {
+  const auto sol = [](std::map<std::string, std::string> settings, std::vector<std::string> quirks = {}) {
+    settings.try_emplace("address", "10.9.1.1");
+    return wrong({"web01", "sol", std::move(settings), std::move(quirks)});
+  };
+  EXPECT_EQ(sol({{"user", "oob"}, {"suite", "17, 3"}, {"privilege", "operator"}, {"busy", "ask"}}, {"authcap"}), "");
+  EXPECT_EQ(sol({{"address", "2001:db8::1"}}), "");
+  EXPECT_EQ(sol({{"address", "bmc1.example"}, {"port", "6230"}}), "");
+  EXPECT_TRUE(says(sol({{"address", "10.9.1.1:623"}}), "address", "port"));
+  EXPECT_TRUE(says(sol({{"suite", "0"}}), "suite", "does not encrypt"));
+  EXPECT_TRUE(says(sol({{"suite", "lan-md5"}}), "suite", "1.5"));
+  EXPECT_TRUE(says(sol({{"privilege", "admin"}}), "privilege", "user, operator, administrator"));
+  EXPECT_TRUE(says(sol({{"busy", "seal"}}), "busy", "did you mean \"steal\"?"));
+  EXPECT_TRUE(says(sol({}, {"authcaps"}), "quirks", "did you mean \"authcap\"?"));
+  EXPECT_TRUE(says(sol({{"user", "a-name-of-17-bytes"}}), "user", "16"));
 }
 
 TEST(LineKinds, a_test_line_has_one_speed) {
