@@ -96,7 +96,7 @@ Result<std::vector<Protection>> parse_protections(std::string_view text) {
 }
 
 std::string bmc_address(std::string_view host, std::string_view port) {
-  const bool bare = host.find(':') != std::string_view::npos && !host.starts_with('[');
+  const bool bare = std::count(host.begin(), host.end(), ':') > 1 && !host.starts_with('[');
   return (bare ? "[" + std::string(host) + "]" : std::string(host)) + ":" + std::string(port);
 }
 
