@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/crypto/digest.h"
 #include "common/limits.h"
 #include "common/nearest.h"
 
@@ -93,6 +94,16 @@ Result<std::vector<Protection>> parse_protections(std::string_view text) {
     if (comma == std::string_view::npos) return out;
     text.remove_prefix(comma + 1);
   }
+}
+
+Secret kg_from_file(const Secret& written) {
+  const std::string_view text = written.reveal();
+  if (text.size() != 2 + 2 * limits::ipmi_password_bytes_max || !text.starts_with("0x")) return written;
+  auto bytes = parse_hex(text.substr(2));
+  if (!bytes) return written;  // too long for a key as text: check_login() says so
+  Secret out{ByteView(*bytes)};
+  wipe(MutableBytes(*bytes));
+  return out;
 }
 
 std::string bmc_address(std::string_view host, std::string_view port) {

@@ -47,6 +47,9 @@ struct Login {
 };
 Result<> check_login(const Login& login);  // lengths; Usage
 
+// The key that a file holds as people write it: text, or 0x and 40 hexadecimal digits.
+Secret kg_from_file(const Secret& written);
+
 // Where a BMC is, as "host:port", of a host as people write it (a name or an address, IPv6 with or without brackets).
 std::string bmc_address(std::string_view host, std::string_view port);
 inline constexpr std::string_view kIpmiPort = "623";

@@ -73,6 +73,8 @@ void Session::command_to(Step step, const Request& request) {
 
 void Session::transmit() {
   send_payload(payload_type_, payload_);
+  // A BMC that is there and gives nobody IPMI often answers this all the same.
+  if (step_ == Step::Capabilities && sent_ > 0) events_.session_send(presence_ping(message_sequence_));
   ++sent_;
   if (command_ && !command_->repeatable) return repeat_at_.reset();
   // 0.5 s, 0.7 s, 1 s .., each a fifth earlier or later, so that many BMCs are not asked in step.
@@ -290,6 +292,7 @@ bool Session::fresh(std::uint32_t sequence, bool& newest) {
 
 void Session::receive(ByteView datagram) {
   const auto packet = parse_packet(datagram);
+  if (step_ == Step::Capabilities && is_presence_pong(datagram, message_sequence_)) pong_ = true;
   if (!packet || step_ == Step::Idle || step_ == Step::Closed) return;
   if (packet->v20 && packet->session == 0) {
     const bool answer = !packet->payload.empty() && byte_at(packet->payload, 0) == tag_;
@@ -380,7 +383,9 @@ void Session::silent() {
   }
   switch (step_) {
     case Step::Capabilities:
-      return closed(ErrorCode::Unavailable, "the BMC does not answer; is it there, and IPMI over LAN enabled in it?");
+      return closed(ErrorCode::Unavailable,
+                    pong_ ? "the BMC is there (it answers presence pings) but gives no IPMI; enable IPMI over LAN in it"
+                          : "the BMC does not answer; is it there, and IPMI over LAN enabled in it?");
     case Step::OpenSession:
       if (protection_at_ + 1 < login_.protections.size()) return next_protection("no answer");
       return closed(ErrorCode::Unavailable, "the BMC does not answer to a login");

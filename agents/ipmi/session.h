@@ -121,6 +121,7 @@ class Session {
   std::size_t protection_at_ = 0;  // in login_.protections
   Protection protection_ = Protection::Suite17;
   Privilege privilege_ = Privilege::Administrator;
+  bool pong_ = false;    // it answers a presence ping
   std::string refused_;  // why protections before this one were refused
   int restarts_ = 0;
 

@@ -2,6 +2,7 @@
 #include "agents/ipmi/sol_link.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/limits.h"
 #include "common/text.h"
@@ -12,7 +13,7 @@ namespace {
 constexpr unsigned kSolPayload = 1, kEncrypted = 0x80, kAuthenticated = 0x40, kAlertsDeferred = 0x04;
 constexpr unsigned kThisSession = 0x00, kSessionById = 0xff;
 constexpr std::size_t kSolHeaderBytes = 4, kSmallPacketBytes = 64, kPacketBytesMax = 255 + kSolHeaderBytes;
-constexpr int kActivationsMax = 3;
+constexpr int kActivationsMax = 6;
 
 std::string dotted(ByteView bytes) {
   std::string out;
@@ -225,8 +226,11 @@ void SolLink::watch() {
   const Request request =
       asks_status_ ? request_of(kApp, kGetPayloadStatus, {kSolPayload}) : request_of(kApp, kGetDeviceId);
   ask(request, [this](const Answer& answer) {
-    if (asks_status_ && (answer.code != 0 || answer.data.size() < 3)) asks_status_ = false;
-    if (asks_status_ && (get16(answer.data, 1) >> (settings_.instance - 1) & 1) == 0) {
+    const bool told = answer.code == 0 && answer.data.size() >= 3;
+    const bool active = told && (get16(answer.data, 1) >> (settings_.instance - 1) & 1) != 0;
+    // Right after the activation it can only be active: a BMC that denies it does not know.
+    if (!std::exchange(watched_, true) && !active) asks_status_ = false;
+    if (asks_status_ && told && !active) {
       still_ours_ = false;
       return down("another session ended our serial over LAN");
     }

@@ -93,7 +93,7 @@ class SolLink final : public Conversation, private SessionEvents, private SolEve
   std::string taken_from_;          // whom we took it from, for the log
   std::uint8_t own_user_ = 0;
   int activations_ = 0;
-  bool asks_status_ = true, asks_instance_ = true, watching_ = false, down_ = false;
+  bool asks_status_ = true, asks_instance_ = true, watching_ = false, watched_ = false, down_ = false;
   bool still_ours_ = true;               // the payload; if not, it is not for us to deactivate
   std::optional<std::uint32_t> holder_;  // as the BMC names us in Get Payload Instance Info
   std::optional<SteadyTime> watch_at_;

@@ -211,7 +211,7 @@ std::unique_ptr<Line> make(Shard& shard, const LineConfig& config, LineEvents& e
     return at == config.secrets.end() ? Secret() : at->second;
   };
   settings.login.password = secret("password-file");
-  settings.login.kg = secret("kg-file");
+  settings.login.kg = ipmi::kg_from_file(secret("kg-file"));
   return std::make_unique<SolLine>(shard, events, std::move(settings), config.state_folder);
 }
 

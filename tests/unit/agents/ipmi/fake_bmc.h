@@ -25,7 +25,7 @@ class FakeBmc {
   std::string user = "oob", password = "secret", kg;
   std::vector<Protection> suites{Protection::Suite17, Protection::Suite3};
   Privilege limit = Privilege::Administrator;
-  bool dead = false, speaks_v20 = true, tells_instance = true;
+  bool dead = false, only_pings = false, speaks_v20 = true, tells_instance = true, tells_status = true;
   std::size_t takes_at_once = 255;   // characters of a packet that it accepts
   int send_tries = 8;                // of one SOL packet, then it is thrown away
   std::uint8_t activation_code = 0;  // instead of success
@@ -59,7 +59,15 @@ class FakeBmc {
 
   void receive(ByteView datagram) {
     const auto packet = parse_packet(datagram);
-    if (dead || !packet) return;
+    const Bytes ping = presence_ping(datagram.size() > 9 ? std::uint8_t(byte_at(datagram, 9)) : 0);
+    if (!dead && std::equal(datagram.begin(), datagram.end(), ping.begin(), ping.end())) {
+      Bytes pong = ping;  // 3.2.4.3: the type, 16 bytes, of which the ninth says what is spoken
+      pong[8] = std::byte(0x40), pong[11] = std::byte(16);
+      pong.resize(28);
+      pong[20] = std::byte(0x81);
+      return send(pong);
+    }
+    if (dead || only_pings || !packet) return;
     if (!packet->v20) return stranger(*packet);
     if (packet->session == 0) return login(*packet);
     const auto at = sessions.find(packet->session);
@@ -225,7 +233,7 @@ class FakeBmc {
           holder = 0;
           break;
         case kGetPayloadStatus:
-          out = {std::byte(1), std::byte(holder != 0), {}};
+          out = {std::byte(1), std::byte(holder != 0 && tells_status), {}};
           break;
         case kGetPayloadInstance:
           if (!tells_instance)

@@ -154,6 +154,14 @@ TEST(Login, mistakes_are_answered_with_the_nearest_word) {
   EXPECT_TRUE(parse_quirks({"authcap", "solpayloadsize"})->sol_payload_size);
 }
 
+TEST(Login, a_key_of_the_bmc_may_be_written_in_hexadecimal_digits) {
+  EXPECT_EQ(kg_from_file(Secret("a key")).reveal(), "a key");
+  EXPECT_EQ(kg_from_file(Secret("0x" + std::string(36, '6') + "1162")).reveal(),
+            "ffffffffffffffffff\x11"
+            "b");
+  EXPECT_EQ(kg_from_file(Secret("0x" + std::string(40, 'z'))).reveal().size(), 42u);
+}
+
 TEST(Login, an_address_of_ipv6_gets_its_brackets) {
   EXPECT_EQ(bmc_address("10.9.1.1", "623"), "10.9.1.1:623");
   EXPECT_EQ(bmc_address("2001:db8::1", "623"), "[2001:db8::1]:623");

@@ -130,7 +130,14 @@ TEST(Session, a_dead_bmc_is_given_up_within_four_seconds) {
   EXPECT_EQ(talk.closed[0].code, ErrorCode::Unavailable);
   EXPECT_LE(talk.clock.now() - begun, Duration(4000));
   EXPECT_GE(talk.sent.size(), 4u);
-  EXPECT_LE(talk.sent.size(), 8u);
+  EXPECT_LE(talk.sent.size(), 11u);  // presence pings among them
+}
+
+TEST(Session, a_bmc_that_only_answers_pings_is_told_from_one_that_is_not_there) {
+  Talk talk;
+  talk.bmc.only_pings = true;
+  EXPECT_FALSE(talk.log_in());
+  EXPECT_TRUE(has(talk.why(), "enable IPMI over LAN")) << talk.why();
 }
 
 TEST(Session, a_bmc_of_ipmi_15_is_named_as_such) {

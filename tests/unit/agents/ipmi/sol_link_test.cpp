@@ -226,6 +226,15 @@ TEST(SolLink, an_activation_whose_answer_was_lost_does_not_make_us_wait_for_ours
   }
 }
 
+TEST(SolLink, a_bmc_that_knows_nothing_of_its_payload_is_not_believed) {
+  Console c;
+  c.bmc.tells_status = c.bmc.tells_instance = false;
+  c.open();
+  c.pass(*c.link, Duration(60'000));
+  EXPECT_TRUE(c.down.empty()) << c.down;
+  EXPECT_GT(c.bmc.count(kApp, kGetDeviceId), 3) << "nothing keeps the session alive";
+}
+
 TEST(SolLink, packets_are_as_small_as_the_bmc_wants_them) {
   Console c;
   Quirks small;
