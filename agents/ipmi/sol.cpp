@@ -28,6 +28,8 @@ SolStream::SolStream(Clock& clock, SolEvents& events, std::size_t packet_bytes, 
 
 // --- to the BMC ---
 
+void SolStream::start() { begin(Sending::First); }
+
 std::size_t SolStream::write(ByteView bytes) {
   const std::size_t taken = sending_ == Sending::Nothing ? std::min(bytes.size(), packet_bytes_) : 0;
   refused_writer_ = refused_writer_ || taken < bytes.size();
@@ -74,7 +76,8 @@ std::optional<SteadyTime> SolStream::next_deadline() const {
 void SolStream::tick() {
   const auto due = next_deadline();
   if (!due || clock_.now() < *due) return;
-  if (sending_ == Sending::Break) return idle();
+  if (sending_ == Sending::First) sequence_ = 0;  // nobody minds if it is used again
+  if (sending_ == Sending::Break || sending_ == Sending::First) return idle();
   if (sending_ == Sending::Characters && clock_.now() >= first_sent_ + limits::input_age_max) {
     // If the BMC has refused them it is known to hold none; if it is silent they may have been typed.
     if (sent_ == 0) {

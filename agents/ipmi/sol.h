@@ -32,6 +32,9 @@ class SolStream {
   // `packet_bytes`: characters that the BMC takes at once, 1 to 255.
   SolStream(Clock& clock, SolEvents& events, std::size_t packet_bytes, unsigned seed);
 
+  // Agrees the first number by an empty packet. Some BMCs remember the last number of the session before: ours, if it
+  // happens to be the same, would be acknowledged and thrown away. Optional, before anything else.
+  void start();
   void receive(ByteView payload, bool newest);
   // Takes one packet's worth, nothing while one is under way. What the BMC has not taken two seconds later is dropped,
   // with a note.
@@ -42,7 +45,7 @@ class SolStream {
 
  private:
   // What the packet under way is. Withdrawn: its characters came too late; only its number is still to be agreed.
-  enum class Sending { Nothing, Characters, Break, Withdrawn };
+  enum class Sending { Nothing, First, Characters, Break, Withdrawn };
 
   void begin(Sending what);
   void transmit();

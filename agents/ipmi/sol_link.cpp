@@ -202,6 +202,7 @@ void SolLink::begin(const Answer& answer) {
   for (int shift = 28; shift >= 0; shift -= 4) id += hex[session_.id() >> shift & 15];
   events_.link_facts(
       {{"suite", suite}, {"privilege", level}, {"packet-bytes", std::to_string(characters)}, {"bmc-session", id}});
+  sol_->start();
   watch();
 }
 

@@ -118,6 +118,19 @@ TEST(SolStream, input_goes_packet_by_packet_as_it_is_acknowledged) {
   EXPECT_FALSE(s.stream.next_deadline());
 }
 
+TEST(SolStream, the_first_number_is_agreed_before_anything_is_typed) {
+  for (const bool knows : {true, false}) {  // a BMC that remembers number 1 of the session before acknowledges it
+    Stream s;
+    s.stream.start();
+    EXPECT_EQ(s.last(), "1 0 0 0 ");
+    EXPECT_EQ(s.stream.write(as_bytes("a")), 0u);
+    knows ? s.ack(1, 7) : s.pass(Duration(400));
+    EXPECT_EQ(s.writable, 1);
+    EXPECT_EQ(s.stream.write(as_bytes("a")), 1u);
+    EXPECT_EQ(s.last(), knows ? "2 0 0 0 a" : "1 0 0 0 a");
+  }
+}
+
 TEST(SolStream, unacknowledged_input_is_repeated_with_its_number) {
   Stream s;
   s.stream.write(as_bytes("a"));
