@@ -67,6 +67,7 @@ class LogFile {
   const std::string& trouble() const { return trouble_; }
   std::uint64_t unlogged_bytes() const { return unlogged_; }
   std::uint64_t oldest() const { return oldest_; }
+  WallTime began() const { return began_; }                             // by its first marker
   std::optional<WallTime> last_output() const { return last_output_; }  // found at open()
 
   // For readers on other threads, until the next write tells another one.
@@ -123,6 +124,7 @@ class LogFile {
   std::string trouble_;
   SteadyTime retry_at_{};
   std::uint64_t unlogged_ = 0, oldest_ = 0;
+  WallTime began_{};
   bool unknown_skipped_ = false;  // a gap of unknown size could not be written
   std::optional<WallTime> last_output_;
 };
