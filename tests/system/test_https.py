@@ -277,6 +277,23 @@ def test_a_login_at_a_terminal_asks_once_and_hides_the_token():
         assert secret.encode() not in terminal.shown
         terminal.close()
 
+        before = fingerprint(site)
+        site.server.stop()
+        shutil.rmtree(f"{site.folder}/state/tls")
+        site.start_server()
+        for answer in (b"y", b"yes"):  # to a changed certificate only the whole word is one
+            terminal = Terminal([program("oob"), "login", f"https://localhost:{site.https_port}"], environment)
+            terminal.wait(f"HAS CHANGED.*{before}.*{fingerprint(site)}.*Type yes")
+            terminal.type(answer + b"\n")
+            if answer == b"y":
+                assert terminal.ended() == 3
+            else:
+                terminal.wait("Token")
+                terminal.type(secret.encode() + b"\n")
+                terminal.wait("logged in at")
+                assert terminal.ended() == 0
+            terminal.close()
+
 
 @limit(150)
 def test_a_network_that_breaks_or_dies_silently_costs_no_output_and_is_noticed_in_ten_seconds():
