@@ -27,7 +27,7 @@ inline constexpr std::size_t log_waiting_bytes_max = 2 * 1024 * 1024;
 inline constexpr std::size_t log_marker_bytes_max = 1024;  // one marker line; longer text is cut
 // Of what people did, waiting for the disk beside the output; more is counted, and that is said.
 inline constexpr std::size_t log_event_bytes_max = 32 * 1024, log_event_bytes_all = 16 * 1024 * 1024;
-inline constexpr std::size_t log_read_events_max = 10'000;  // given to one reader at once; more are left out
+inline constexpr std::size_t log_read_events_max = 10'000;  // given to one reader at once; of one place no more
 inline constexpr std::size_t log_spans_max = 1000;          // stretches between two settings of the clock
 inline constexpr std::size_t log_reads_waiting_max = 4096;  // replays and pages of all logs, under way
 inline constexpr std::size_t log_followers_max = 256;       // of one log, waiting for more

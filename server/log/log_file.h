@@ -46,6 +46,7 @@ class LogPieces final : public LogSink {
   std::uint64_t next_;
   std::size_t left_;
   std::size_t events_here_ = 0;  // met at next_, given or not
+  std::size_t event_bytes_ = 0;  // of their texts
   std::optional<WallTime> time_, time_before_;
   bool full_ = false;
 };
