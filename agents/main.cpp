@@ -1,20 +1,18 @@
 // oob-agent: arguments, signals, start and end. `oob-agent run --foreground --config FILE` serves lines,
 // `oob-agent join` enrols this machine at a server. It does not daemonize: systemd or a shell keeps it.
 #include <getopt.h>
-#include <google/protobuf/stubs/logging.h>
 
 #include <csignal>
 #include <cstdio>
-#include <exception>
 #include <string>
 
 #include "agents/agent.h"
 #include "agents/join.h"
 #include "common/log.h"
 #include "common/runtime/daemon.h"
-#include "common/runtime/service.h"
 #include "common/runtime/signals.h"
 #include "common/toml/diagnostics.h"
+#include "proto/tunnel/messages.h"
 
 namespace {
 
@@ -25,23 +23,19 @@ constexpr const char* kUsage =
     "                                                      from FILE or standard input\n"
     "       oob-agent --version | --help\n";
 
-constexpr int kUsageStatus = 2;
-
 int run(const std::string& config_path) {
   oob::Diagnostics diagnostics;
   oob::AgentConfig config = oob::load_agent_config(config_path, diagnostics);
   std::fputs(diagnostics.text().c_str(), stderr);
-  if (diagnostics.failed()) return kUsageStatus;
-  oob::log_start("oob-agent", config.log_level);
-  oob::Service service;
-  oob::raise_descriptor_limit();
-  google::protobuf::SetLogHandler(nullptr);  // it would print a line for each message a peer got wrong
-  oob::Shard shard;
+  if (diagnostics.failed()) return oob::kDaemonUsageStatus;
+  oob::parse_quietly();
+  oob::Daemon daemon("oob-agent", config.log_level);
+  oob::Service& service = daemon.service;
+  oob::Shard& shard = daemon.shard;
   oob::Agent agent(shard, std::move(config));
   agent.on_status = [&service](const std::string& status) { service.status(status); };
   if (const auto started = agent.start(); !started) {
-    std::fprintf(stderr, "oob-agent: %s\n", started.error().message.c_str());
-    return started.error().code == oob::ErrorCode::Usage ? kUsageStatus : 1;
+    return daemon.refuse(started.error());
   }
   const oob::Signals signals(shard, {SIGTERM, SIGINT}, [&](int signal) {
     service.stopping();
@@ -58,7 +52,7 @@ int run(const std::string& config_path) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+static int run_program(int argc, char** argv) {
   std::string config_path = "/etc/oob/agent.toml";
   oob::JoinRequestFile join;
   const option options[] = {{"config", required_argument, nullptr, 'c'},
@@ -90,15 +84,16 @@ int main(int argc, char** argv) try {
       case 'h':
         return std::fputs(kUsage, stdout), 0;
       default:
-        return std::fputs(kUsage, stderr), kUsageStatus;
+        return std::fputs(kUsage, stderr), oob::kDaemonUsageStatus;
     }
   }
   const std::string verb = optind < argc ? argv[optind] : "";
   if (verb == "run" && optind + 1 == argc) return run(config_path);
   if (verb == "join" && optind + 1 == argc && !join.server.empty() && !join.state.empty()) return oob::join_main(join);
   std::fputs(kUsage, stderr);
-  return kUsageStatus;
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "oob-agent: %s\n", error.what());
-  return 1;
+  return oob::kDaemonUsageStatus;
+}
+
+int main(int argc, char** argv) {
+  return oob::daemon_main("oob-agent", [&] { return run_program(argc, argv); });
 }

@@ -8,6 +8,7 @@
 
 #include "cli/attach_program.h"
 #include "cli/rest.h"
+#include "cli/table.h"
 #include "cli/terminal.h"
 #include "common/limits.h"
 #include "common/runtime/descriptor.h"
@@ -159,9 +160,15 @@ void AttachedTerminal::request(const std::string& method, const std::string& pat
 void AttachedTerminal::say(Said kind, const std::string& text) {
   const bool terminal = stdout_is_terminal_ || stderr_is_terminal_;
   if (kind == Said::Hint && !terminal) return;
-  std::string line = terminal ? "\r\n[" : "[";
-  for (const char c : text) line += c == '\n' ? std::string(terminal ? "\r\n " : "\n ") : std::string(1, c);
-  line += terminal ? "]\r\n" : "]\n";
+  std::string line = "[";
+  for (const char c : text) line += c == '\n' ? std::string("\n ") : std::string(1, c);
+  line += ']';
+  if (terminal) {
+    std::string shown = "\r\n";
+    for (const char c : wrapped(line, columns(), 1)) shown += c == '\n' ? std::string("\r\n") : std::string(1, c);
+    line = std::move(shown) + "\r";
+  }
+  line += '\n';
   if (stdout_is_terminal_) return queue(line);  // in its place among the output
   write_all(STDERR_FILENO, line);
 }

@@ -110,6 +110,7 @@ json::object AttachConversation::attach_message(const std::string& console, std:
     message["offset"] = *offset_;
   } else {
     message["lines"] = choices_.lines;
+    if (channel == channel_ && !choices_.since.empty()) message["since"] = choices_.since;
   }
   return message;
 }
@@ -231,6 +232,7 @@ void AttachConversation::on_attached(const json::object& event) {
     channel_ = move_->channel;
     console_ = move_->console;
     offset_.reset();
+    choices_.since.clear();
     replaying_ = false;
     move_.reset();
   } else if (channel != channel_ || stage_ != Stage::Attaching) {
@@ -249,7 +251,9 @@ void AttachConversation::on_attached(const json::object& event) {
   asked_by_.clear();
   letting_go_ = false;
   last_sign_ = clock_.now();
-  resume_at(count_at(event, "offset").value_or(0));
+  const auto log = count_at(event, "log");  // an oobd of 0.1 does not say
+  resume_at(count_at(event, "offset").value_or(0), log && log == log_);
+  log_ = log;
   tell_dropped();
   greet(event, again);
   if (const std::string since = text_of(event, "writer_since"); wrote && seat_ == 0 && !writer_.empty()) {
@@ -265,13 +269,13 @@ void AttachConversation::on_attached(const json::object& event) {
 }
 
 // Where the log ends, against what was seen. A server that was killed may stand a little behind what it showed: its
-// agent sends that again, and it is skipped. Far behind, or empty, it is another log.
-void AttachConversation::resume_at(std::uint64_t end) {
+// agent sends that again, and it is skipped. Far behind, or empty, it is another log, unless it is the same file.
+void AttachConversation::resume_at(std::uint64_t end, bool same_log) {
   if (!offset_) {
-    if (end == 0 || choices_.lines == 0) offset_ = end;  // no replay will come
+    if (end == 0 || (choices_.lines == 0 && choices_.since.empty())) offset_ = end;  // no replay will come
     return;
   }
-  if (end >= *offset_ || (end > 0 && *offset_ - end <= limits::log_pending_bytes_max)) return;
+  if (end >= *offset_ || same_log || (end > 0 && *offset_ - end <= limits::log_pending_bytes_max)) return;
   notice("the server's log of " + console_ + " begins anew; output may be missing here");
   offset_ = end;
 }
@@ -294,7 +298,11 @@ void AttachConversation::greet(const json::object& event, bool again) {
   text += ". " + escape() + "? help, " + escape() + ". leave.";
   const std::string since = text_of(event, "since");
   if (!since.empty()) text += " Last output " + local_time(since, clock_.wall());
-  if (!since.empty() && choices_.lines > 0) text += ", last " + count_of(choices_.lines, "line", "lines") + ":";
+  if (!since.empty() && !choices_.since.empty()) {
+    text += ", since " + local_time(choices_.since, clock_.wall()) + ":";
+  } else if (!since.empty() && choices_.lines > 0) {
+    text += ", last " + count_of(choices_.lines, "line", "lines") + ":";
+  }
   hint(text);
 }
 
@@ -306,6 +314,8 @@ void AttachConversation::on_error(const json::object& event) {
     move_.reset();
     tell_dropped();
     notice("still on " + console_ + ": " + text);
+  } else if (!channel && code == ErrorCode::Denied && greeted_) {
+    finish(exit_of(code), text);  // of the connection as a whole: the token has ended, say
   } else if (stage_ != Stage::Attaching) {
     notice(text);
   } else if (!greeted_ && !looked_up_ && (code == ErrorCode::NotFound || code == ErrorCode::Denied)) {
@@ -350,8 +360,8 @@ void AttachConversation::on_missing(const json::object& event, bool lagged) {
   if (at && bytes) {
     if (offset_ && *at + *bytes <= *offset_) return;  // told before the connection broke
     offset_ = *at + *bytes;
-  } else if (at && !offset_) {
-    offset_ = *at;
+  } else if (at && (!offset_ || (*at < *offset_ && !replaying_))) {
+    offset_ = *at;  // what follows is not what was shown before the connection broke
   }
   const std::string text = shown(event, "text");
   const std::string much = bytes ? count_of(*bytes, "byte", "bytes") + " of output" : "an unknown amount of output";

@@ -25,6 +25,7 @@ struct AttachChoices {
   bool force = false;
   bool pipe = false;       // input is no terminal: no escape; ends after the input's end
   std::size_t lines = 20;  // of replay
+  std::string since;       // UTC: replay from then on instead; "": no
   EscapeSequence escape;
   std::vector<std::string> also_meant;  // words a mistyped name may stand for, besides consoles
   unsigned seed = 0;                    // of the reconnect jitter
@@ -108,7 +109,7 @@ class AttachConversation {
   void send(const json::object& message);
   void control(const std::string& type, const json::object& event);
   void on_attached(const json::object& event);
-  void resume_at(std::uint64_t offset);
+  void resume_at(std::uint64_t end, bool same_log);
   void greet(const json::object& event, bool again);
   void on_error(const json::object& event);
   void on_writer(const json::object& event);
@@ -169,6 +170,7 @@ class AttachConversation {
   bool looked_up_ = false;               // the name was not known as it was typed
   bool greeted_ = false;                 // attached once
   std::optional<std::uint64_t> offset_;  // of the next byte of output
+  std::optional<std::uint64_t> log_;     // which file the server's log is
   bool replaying_ = false;               // output may step back once
   std::deque<Sent> sent_;                // input of unknown fate
   std::size_t refused_keys_ = 0;
@@ -179,6 +181,7 @@ class AttachConversation {
   std::optional<Prompt> prompt_;
   std::size_t replay_lines_, playback_lines_ = 60;  // as conserver's
   bool program_ = false;                            // a local command is attached
+  bool said_program_has_it_ = false;                // to who types meanwhile
   std::optional<SteadyTime> retry_at_, leave_by_, pass_held_at_;
   bool input_ended_ = false;
   SteadyTime last_sign_{};   // of output or acknowledgement

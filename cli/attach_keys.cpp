@@ -46,7 +46,11 @@ void AttachConversation::keys(ByteView typed) {
       continue;
     }
     if (program_) {
-      if (key == std::byte{0x03}) outside_.stop_program();
+      if (key == std::byte{0x03}) {
+        outside_.stop_program();
+      } else if (!std::exchange(said_program_has_it_, true)) {
+        hint("not typed: a local command has the console; ^C ends it");
+      }
       continue;
     }
     const EscapeStep step = escape_.next(key);

@@ -156,6 +156,7 @@ void AttachConversation::send_sysrq(const std::string& name) {
 void AttachConversation::run_program(const std::string& command) {
   if (seat_ == 0) return hint("read-only: a command could not type");
   program_ = outside_.start_program(command);
+  said_program_has_it_ = false;
   if (program_) hint("the command has the console; ^C ends it");
 }
 

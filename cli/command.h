@@ -14,7 +14,7 @@ namespace oob {
 class Invocation;
 
 // What a value is, for the shell that completes it.
-enum class Value { Text, Console, Names, Agent, File, Folder };
+enum class Value { Text, Console, Names, Agent, Server, Rights, User, Token, Revision, File, Folder };
 
 struct Argument {
   std::string_view name;  // as the help shows it: "NAME"

@@ -34,9 +34,15 @@ tl::unexpected<Refusal> refuse(const std::string& message) {
   return tl::unexpected(Refusal{Exit::Usage, "oob: " + escape_lines(message) + "\n"});
 }
 
-// Help for the command that the words begin with, as wide as standard output.
+// As wide as standard output.
+std::size_t help_columns() {
+  const std::size_t screen = screen_of(STDOUT_FILENO).columns;
+  return screen == 0 ? 80 : screen;
+}
+
+// Help for the command that the words begin with.
 std::string help_for(const std::string& verb, const std::string& second) {
-  const std::size_t screen = screen_of(STDOUT_FILENO).columns, columns = screen == 0 ? 80 : screen;
+  const std::size_t columns = help_columns();
   const Command* command = find_command(verb);
   if (command == nullptr) command = find_command(verb + " " + second);
   return command != nullptr ? help_of(*command, columns) : help_of_group(verb, columns);
@@ -136,7 +142,7 @@ bool spell_out(std::vector<std::string>& arguments, bool& plainly) {
     arguments.erase(arguments.begin());
     if (!known(arguments[0])) return false;
     arguments.emplace_back("--help");
-  } else if (arguments[0] == "--version") {
+  } else if (arguments[0] == "--version" || arguments[0] == "-V") {
     arguments[0] = "version";
   } else if (!known(arguments[0])) {
     plainly = true;
@@ -192,14 +198,19 @@ tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> a
   const bool for_help =
       !arguments.empty() && (arguments[0] == "help" || arguments[0] == "-h" || arguments[0] == "--help");
   if (arguments.empty() || (for_help && arguments.size() == 1)) {
-    line.say = overview();
+    line.say = overview(help_columns());
     return line;
+  }
+  if (arguments[0] == "-o" || arguments[0].starts_with("--output")) {
+    return refuse("-o stands behind a command, as in `oob ls -o json`; `oob help` lists the commands");
   }
   if (is_reserved(arguments[0])) {
     return refuse("\"" + arguments[0] + "\" is not in this version yet; `oob help` lists what is");
   }
   if (!spell_out(arguments, line.named_plainly)) {
-    return refuse("no command \"" + arguments[0] + "\"" + did_you_mean(nearest_of(arguments[0], verbs())));
+    const auto nearest = nearest_of(arguments[0], verbs());
+    return refuse("no command \"" + arguments[0] + "\"" +
+                  (nearest ? did_you_mean(nearest) : "; `oob help` lists those that there are"));
   }
   const std::string verb = arguments[0], second_word = arguments.size() > 1 ? arguments[1] : "";
   const auto seconds = second_words(verb);
@@ -226,7 +237,9 @@ tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> a
     } catch (const CLI::ParseError& error) {
       std::ostringstream out, err;
       if (app.exit(error, out, err) != 0) {
-        return refuse(error.what() + std::string("\n`oob help " + verb + "` shows how it is used"));
+        const bool of_two = find_command(verb) == nullptr && find_command(verb + " " + second_word) != nullptr;
+        const std::string name = of_two ? verb + " " + second_word : verb;
+        return refuse(error.what() + std::string("\n`oob help " + name + "` shows how it is used"));
       }
       line.command = nullptr;
       line.say = help_for(verb, second_word);

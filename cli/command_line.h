@@ -37,6 +37,6 @@ struct Refusal {
 // `arguments` without the program's name. `oob NAME` is `oob attach NAME`, options included.
 tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> arguments);
 
-std::string overview();
+std::string overview(std::size_t columns);
 
 }  // namespace oob

@@ -9,13 +9,18 @@
 namespace oob {
 namespace {
 
+constexpr std::string_view kRights[] = {"list",  "read", "write", "takeover", "break",
+                                        "sysrq", "down", "log",   "config",   "admin"};
+
 class Completion {
  public:
-  Completion(const std::vector<std::string>& words, const std::function<LiveNames(Live)>& ask)
-      : words_(words), now_(words.back()), ask_(ask) {}
+  Completion(std::vector<std::string> words, const std::function<LiveNames(Live)>& ask)
+      : words_(std::move(words)), now_(words_.back()), ask_(ask) {}
 
   std::vector<Candidate> run() {
-    if (words_.size() == 1) {
+    if (server()) {
+      return std::move(out_);
+    } else if (words_.size() == 1) {
       first_word();
     } else if (words_[0] == "help") {
       help();
@@ -26,6 +31,23 @@ class Completion {
   }
 
  private:
+  // Takes --server and its value out of what stands before the cursor. True: the cursor is at its value.
+  bool server() {
+    const std::string name(server_option().names);
+    for (auto at = words_.begin(); at + 1 != words_.end() && *at != "--";) {
+      const bool joined = at->starts_with(name + "=");
+      if (*at != name && !joined) {
+        ++at;
+        continue;
+      }
+      if (!joined && at + 2 == words_.end()) return value(Value::Server, ""), true;
+      at = words_.erase(at, at + (joined ? 1 : 2));
+    }
+    now_ = words_.back();
+    if (!now_.starts_with(name + "=")) return false;
+    return value(Value::Server, name + "="), true;
+  }
+
   void add(const std::string& word, std::string_view text = "") {
     if (word.starts_with(now_)) out_.push_back({word, std::string(text)});
   }
@@ -33,6 +55,7 @@ class Completion {
   void first_word() {
     if (now_.starts_with('-')) {
       add("--help", "an overview");
+      add("--server", server_option().text);
       return add("--version", "versions of `oob` and of the server");
     }
     for (const std::string& verb : verbs()) {
@@ -119,6 +142,7 @@ class Completion {
       const bool is_short = std::find(names.begin(), names.end(), now_) != names.end();
       add(is_short ? now_ : names.back(), option.text);
     }
+    add("--server", server_option().text);
     add("--help", "this command's help");
   }
 
@@ -127,7 +151,7 @@ class Completion {
     if (option.one_of.empty()) value(option.value, before);
   }
 
-  void value(Value kind, const std::string& before) {
+  void value(Value kind, std::string before) {
     switch (kind) {
       case Value::Text:
         return;
@@ -142,7 +166,25 @@ class Completion {
         for (const std::string& name : ask_(Live::Consoles).consoles) add(before + name);
         return;
       case Value::Names:
-        return names(before);
+        return names(std::move(before));
+      case Value::Server:
+        for (const std::string& name : ask_(Live::Servers).servers) add(before + name);
+        return;
+      case Value::User:
+        for (const std::string& name : ask_(Live::Users).users) add(before + name);
+        return;
+      case Value::Token:
+        for (const Candidate& one : ask_(Live::Tokens).tokens) add(before + one.word, one.text);
+        return;
+      case Value::Revision:
+        for (const Candidate& one : ask_(Live::Revisions).revisions) add(before + one.word, one.text);
+        return;
+      case Value::Rights: {
+        const std::size_t comma = now_.rfind(',');
+        if (comma != std::string::npos && comma >= before.size()) before = now_.substr(0, comma + 1);
+        for (const std::string_view right : kRights) add(before + std::string(right));
+        return;
+      }
     }
   }
 
@@ -164,8 +206,8 @@ class Completion {
     for (const std::string& label : live.labels) add(before + label, "label");
   }
 
-  const std::vector<std::string>& words_;
-  const std::string& now_;
+  std::vector<std::string> words_;
+  std::string now_;
   const std::function<LiveNames(Live)>& ask_;
   std::vector<Candidate> out_;
 };

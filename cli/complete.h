@@ -15,11 +15,14 @@ struct Candidate {
 
 // What the server knows, asked for when it is wanted; empty lists if it does not answer.
 struct LiveNames {
-  std::vector<std::string> consoles, groups, labels, agents;  // labels: "role=web"
+  std::vector<std::string> consoles = {}, groups = {}, labels = {}, agents = {};  // labels: "role=web"
+  std::vector<std::string> servers = {}, users = {};                              // servers: those logged in to
+  std::vector<Candidate> tokens = {}, revisions = {};                             // with what is known of each
 };
-enum class Live { Consoles, Names, Agents };  // Names: consoles, groups and labels
+enum class Live { Consoles, Names, Agents, Servers, Users, Tokens, Revisions };  // Names: consoles, groups and labels
 
-// `words` without the program's name, at least one. A candidate ":files" or ":folders": the shell knows those.
+// `words` without the program's name, at least one; --server may be among them. A candidate ":files" or ":folders": the
+// shell knows those.
 std::vector<Candidate> candidates(const std::vector<std::string>& words, const std::function<LiveNames(Live)>& ask);
 
 // The whole of `oob --complete`: prints a candidate a line, its meaning behind a tab. Never says what is wrong: there

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "cli/client_config.h"
 #include "cli/complete.h"
 #include "cli/invocation.h"
 #include "cli/rest_names.h"
@@ -37,6 +38,45 @@ class Asking {
       out.agents = plain(names_in(get("/v1/agents"), "agents"));
       return out;
     }
+    if (what == Live::Servers) {
+      const auto folder = ClientFolder::own();
+      const auto config = folder ? folder->read() : Result<ClientConfig>(tl::unexpected(folder.error()));
+      if (!config) return out;
+      for (const auto& [name, server] : config->servers) out.servers.push_back(name);
+      return out;
+    }
+    if (what == Live::Users) {
+      const json::value sessions = get("/v1/sessions"), tokens = get("/v1/tokens");
+      for (const auto& rows : {rows_of(sessions, "sessions"), rows_of(tokens, "tokens")}) {
+        for (const auto& row : rows) {
+          if (row.is_object()) out.users.push_back(text_of(row.get_object(), "user"));
+        }
+      }
+      std::sort(out.users.begin(), out.users.end());
+      out.users.erase(std::unique(out.users.begin(), out.users.end()), out.users.end());
+      out.users = plain(std::move(out.users));
+      return out;
+    }
+    if (what == Live::Tokens) {
+      const json::value tokens = get("/v1/tokens");
+      for (const auto& row : rows_of(tokens, "tokens")) {
+        if (!row.is_object() || text_of(row.get_object(), "state") != "good") continue;
+        const auto& token = row.get_object();
+        const std::string name = cell(token, "name");
+        add(out.tokens, text_of(token, "id"), cell(token, "user") + (name.empty() ? "" : ", " + name));
+      }
+      return out;
+    }
+    if (what == Live::Revisions) {
+      const json::value history = get("/v1/inventory/history");
+      for (const auto& row : rows_of(history, "revisions")) {
+        if (!row.is_object()) continue;
+        const auto& revision = row.get_object();
+        add(out.revisions, std::to_string(count_at(revision, "revision").value_or(0)),
+            time_cell(revision, "applied") + " " + cell(revision, "user") + ": " + cell(revision, "changes"));
+      }
+      return out;
+    }
     const json::value consoles = get("/v1/consoles");
     out.consoles = plain(names_in(consoles, "consoles"));
     if (what == Live::Consoles) return out;
@@ -55,6 +95,9 @@ class Asking {
   }
 
  private:
+  static void add(std::vector<Candidate>& to, const std::string& word, const std::string& text) {
+    if (is_plain(word)) to.push_back({word, text});
+  }
   static std::vector<std::string> plain(std::vector<std::string> words) {
     std::erase_if(words, [](const std::string& word) { return !is_plain(word); });
     return words;
@@ -81,7 +124,13 @@ class Asking {
 }  // namespace
 
 int run_complete(const std::vector<std::string>& words) {
-  Invocation invocation{CommandLine()};
+  CommandLine line;
+  for (std::size_t i = 0; i + 1 < words.size(); ++i) {  // the server that the line names is the one that is asked
+    const std::string name = std::string(server_option().names);
+    if (words[i] == name && i + 2 < words.size()) line.server = words[i + 1];
+    if (words[i].starts_with(name + "=")) line.server = words[i].substr(name.size() + 1);
+  }
+  Invocation invocation{std::move(line)};
   Asking asking(invocation);
   std::string out;
   for (const Candidate& one : candidates(words, [&](Live what) { return asking.ask(what); })) {

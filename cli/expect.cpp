@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "cli/show.h"
 #include "common/limits.h"
 #include "common/text.h"
 
@@ -25,12 +26,12 @@ Result<Pattern> Pattern::parse(std::string_view regex) {
   Pattern out;
   out.text_ = regex;
   out.compiled_ = std::make_shared<const Compiled>(out.text_);
-  const std::string quoted = "\"" + escape_controls(regex) + "\"";
+  const std::string quoted = "\"" + escape_typed(regex) + "\"";
   if (!out.compiled_->re.ok()) {
-    return fail(ErrorCode::Usage, quoted + " is no regular expression: " + escape_controls(out.compiled_->re.error()));
+    return fail(ErrorCode::Usage, quoted + " is no regular expression: " + escape_typed(out.compiled_->re.error()));
   }
   if (RE2::PartialMatch("", out.compiled_->re)) {
-    return fail(ErrorCode::Usage, quoted + " is found in any text, even in none; write what is really waited for");
+    return fail(ErrorCode::Usage, quoted + " matches an empty text too, so nothing would be waited for; write what has to come");
   }
   return out;
 }

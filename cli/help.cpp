@@ -35,34 +35,6 @@ std::vector<std::string> words_of(std::string_view text) {
   return out;
 }
 
-// Terms and what they mean, in two columns; on a narrow screen the meaning stands below its term.
-class Terms {
- public:
-  void add(std::string term, std::string text) { rows_.emplace_back(std::move(term), std::move(text)); }
-  std::string text(std::size_t columns) const {
-    std::size_t longest = 0;
-    for (const auto& [term, text] : rows_) {
-      if (width_of(term) <= kTermMax) longest = std::max(longest, width_of(term));
-    }
-    const bool below = columns < longest + 30;
-    const std::size_t indent = below ? 6 : longest + 4;
-    std::string out;
-    for (const auto& [term, text] : rows_) {
-      std::string line = "  " + term;
-      if (below || width_of(line) + 2 > indent) {
-        out += line + "\n";
-        line.clear();
-      }
-      line.append(indent - width_of(line), ' ');
-      out += flow(line, words_of(text), indent, columns);
-    }
-    return out;
-  }
-
- private:
-  std::vector<std::pair<std::string, std::string>> rows_;
-};
-
 std::string term_of(const Option& option) {
   std::string out;
   for (const std::string& name : names_of(option)) out += (out.empty() ? "" : ", ") + name;
@@ -70,6 +42,27 @@ std::string term_of(const Option& option) {
 }
 
 }  // namespace
+
+std::string terms_of(const std::vector<std::pair<std::string, std::string>>& rows, std::size_t columns) {
+  columns = std::max(columns, kColumnsMin);
+  std::size_t longest = 0;
+  for (const auto& [term, text] : rows) {
+    if (width_of(term) <= kTermMax) longest = std::max(longest, width_of(term));
+  }
+  const bool below = columns < longest + 30;
+  const std::size_t indent = below ? 6 : longest + 4;
+  std::string out;
+  for (const auto& [term, text] : rows) {
+    std::string line = "  " + term;
+    if (below || width_of(line) + 2 > indent) {
+      out += line + "\n";
+      line.clear();
+    }
+    line.append(indent - width_of(line), ' ');
+    out += flow(line, words_of(text), indent, columns);
+  }
+  return out;
+}
 
 std::vector<std::string> names_of(const Option& option) {
   std::vector<std::string> out;
@@ -120,10 +113,10 @@ std::string help_of(const Command& command, std::size_t columns) {
   const auto usage = usage_of(command);
   const std::size_t indent = std::min(columns / 2, 8 + usage.front().size());
   out += flow("usage: ", usage, indent, columns);
-  Terms terms;
-  for (const Argument& argument : command.arguments) terms.add(std::string(argument.name), std::string(argument.text));
-  for (const Option& option : command.options) terms.add(term_of(option), text_with_values(option));
-  if (const std::string text = terms.text(columns); !text.empty()) out += "\n" + text;
+  std::vector<std::pair<std::string, std::string>> terms;
+  for (const Argument& argument : command.arguments) terms.emplace_back(argument.name, argument.text);
+  for (const Option& option : command.options) terms.emplace_back(term_of(option), text_with_values(option));
+  if (const std::string text = terms_of(terms, columns); !text.empty()) out += "\n" + text;
   std::istringstream more{std::string(command.more)};
   std::string paragraph;
   const auto close = [&] {
@@ -139,15 +132,15 @@ std::string help_of(const Command& command, std::size_t columns) {
 
 std::string help_of_group(std::string_view verb, std::size_t columns) {
   columns = std::max(columns, kColumnsMin);
-  Terms terms;
+  std::vector<std::pair<std::string, std::string>> terms;
   for (const Command& command : all_commands()) {
     if (!command.name.starts_with(std::string(verb) + " ")) continue;
     const auto pieces = usage_of(command);
     std::string term = pieces.front();
     for (std::size_t i = 1; i < pieces.size(); ++i) term += pieces[i].starts_with("[-") ? "" : " " + pieces[i];
-    terms.add(term, std::string(command.text));
+    terms.emplace_back(term, command.text);
   }
-  return terms.text(columns) + "\n" +
+  return terms_of(terms, columns) + "\n" +
          flow("", words_of("`oob help " + std::string(verb) + " COMMAND` tells more about one."), 0, columns);
 }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cli/command.h"
@@ -20,6 +21,8 @@ const Command* find_command(std::string_view name);
 // "agent" -> "enroll", "ls", ..; none for a verb that is a command itself.
 std::vector<std::string> second_words(std::string_view verb);
 
+// Terms and what they mean, in two columns; on a narrow screen the meaning stands below its term.
+std::string terms_of(const std::vector<std::pair<std::string, std::string>>& rows, std::size_t columns);
 // Lines of at most `columns` cells (20 at least), broken between words only; a word longer than that is left whole.
 std::string help_of(const Command& command, std::size_t columns);
 std::string help_of_group(std::string_view verb, std::size_t columns);  // of a verb with second words

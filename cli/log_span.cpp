@@ -5,7 +5,9 @@
 
 namespace oob {
 
-Option since_option() { return {.names = "--since", .text = kWhenText, .takes = "TIME"}; }
+Option since_option(std::string_view excludes) {
+  return {.names = "--since", .text = kWhenText, .takes = "TIME", .excludes = excludes};
+}
 Option until_option() { return {.names = "--until", .text = "the same", .takes = "TIME"}; }
 
 Result<LogSpanAsked> read_span(Invocation& invocation) {

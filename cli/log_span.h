@@ -1,4 +1,4 @@
-// --since and --until, as `oob log` and `oob grep` take them.
+// --since and --until, as `oob log`, `oob grep` and `oob attach` take them.
 #pragma once
 #include <string>
 
@@ -6,7 +6,7 @@
 
 namespace oob {
 
-Option since_option();
+Option since_option(std::string_view excludes = "");
 Option until_option();
 
 struct LogSpanAsked {

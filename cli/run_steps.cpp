@@ -1,6 +1,7 @@
 // See run_steps.h.
 #include "cli/run_steps.h"
 
+#include "cli/show.h"
 #include "common/limits.h"
 #include "common/text.h"
 #include "common/toml/table.h"
@@ -17,7 +18,7 @@ std::string typed(std::string_view text, const std::string& newline, bool with_e
 }
 
 RunStep send_text(const std::string& text, const RunOptions& options) {
-  return {.keys = typed(text, options.newline, true), .shown = "\"" + escape_controls(text) + "\""};
+  return {.keys = typed(text, options.newline, true), .shown = "\"" + escape_typed(text) + "\""};
 }
 
 Result<RunStep> send_file(const std::string& path, const RunOptions& options) {
@@ -43,7 +44,7 @@ Result<RunStep> expect(const std::string& regex, Duration timeout) {
   if (!pattern) return tl::unexpected(pattern.error());
   return RunStep{.kind = RunStep::Kind::Expect,
                  .keys = {},
-                 .shown = "\"" + escape_controls(regex) + "\"",
+                 .shown = "\"" + escape_typed(regex) + "\"",
                  .pattern = std::move(*pattern),
                  .timeout = timeout};
 }

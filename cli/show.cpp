@@ -95,22 +95,26 @@ std::string escape_between(std::string_view text, std::string_view kept) {
 std::string escape_lines(std::string_view text) { return escape_between(text, "\n"); }
 std::string escape_text_lines(std::string_view text) { return escape_between(text, "\n\\"); }
 
+std::string escape_typed(std::string_view text) { return escape_between(text, "\\"); }
+
 std::string json_line(const json::value& value) {
   const std::string plain = json::serialize(value);
   std::string out;
   out.reserve(plain.size() + 1);
   for (std::size_t i = 0; i < plain.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(plain[i]);
-    const auto following = i + 1 < plain.size() ? static_cast<unsigned char>(plain[i + 1]) : 0;
-    const bool c1 = byte == 0xC2 && following < 0xA0;  // U+0080..U+009F in UTF-8
-    if (byte != 0x7F && !c1) {
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned>(static_cast<unsigned char>(plain[i + at])); };
+    const std::size_t wide = wide_control(std::string_view(plain).substr(i));
+    if (byte(0) != 0x7F && wide == 0) {
       out += plain[i];
       continue;
     }
+    const unsigned code = wide == 3   ? (byte(0) & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F)
+                          : wide == 2 ? (byte(0) & 0x1F) << 6 | (byte(1) & 0x3F)
+                                      : byte(0);
     char hex[8];
-    std::snprintf(hex, sizeof hex, "\\u%04x", c1 ? following : byte);
+    std::snprintf(hex, sizeof hex, "\\u%04x", code);
     out += hex;
-    i += c1 ? 1 : 0;
+    i += wide > 0 ? wide - 1 : 0;
   }
   return out + "\n";
 }

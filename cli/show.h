@@ -27,7 +27,10 @@ std::string size_text(std::uint64_t bytes);  // "1.2 MB", as SI counts
 std::string escape_lines(std::string_view text);
 // The same with backslashes as they are: for files' texts, which are shown to be read and copied.
 std::string escape_text_lines(std::string_view text);
-// One line of JSON with DEL and C1 controls as \u escapes (all else that a terminal would obey is escaped by JSON).
+// escape_controls() with backslashes as they are: for what the person here has typed, and is to know again.
+std::string escape_typed(std::string_view text);
+// One line of JSON with DEL, C1 controls and those that turn the direction of text as \u escapes (all else that a
+// terminal would obey is escaped by JSON).
 std::string json_line(const json::value& value);
 
 }  // namespace oob

@@ -64,6 +64,30 @@ std::string cut(std::string_view text, std::size_t columns) {
   return out + std::string(kEllipsis);
 }
 
+std::string wrapped(std::string_view text, std::size_t columns, std::size_t indent) {
+  std::string out;
+  while (true) {
+    const std::size_t end = text.find('\n');
+    std::string line(text.substr(0, end));
+    while (width_of(line) > columns) {
+      std::size_t at = std::string::npos;
+      for (std::size_t space = line.find(' ', line.find_first_not_of(' ')); space != std::string::npos;
+           space = line.find(' ', space + 1)) {
+        if (at != std::string::npos && width_of(line.substr(0, space)) > columns) break;
+        at = space;
+      }
+      const std::size_t word = line.find_first_not_of(' ', at);
+      if (at == std::string::npos || word == std::string::npos) break;
+      out += line.substr(0, at) + "\n";
+      line = std::string(indent, ' ') + line.substr(word);
+    }
+    out += line;
+    if (end == std::string_view::npos) return out;
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
+}
+
 void Table::add(std::vector<std::string> cells, Tone tone) {
   cells.resize(header_.size());
   for (std::size_t i = 0; i + 1 < cells.size(); ++i) {

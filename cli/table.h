@@ -20,6 +20,10 @@ std::size_t width_of(std::string_view text);
 // `text` in at most `columns` cells, ending in an ellipsis if anything was cut.
 std::string cut(std::string_view text, std::size_t columns);
 
+// Lines of `text` that are wider than `columns` broken between words, and gone on below `indent` spaces; a word that is
+// wider is left whole.
+std::string wrapped(std::string_view text, std::size_t columns, std::size_t indent);
+
 class Table {
  public:
   enum class Tone { Plain, Good, Bad };

@@ -24,8 +24,10 @@ inline constexpr std::size_t log_marker_every_bytes = 256 * 1024;  // bounds how
 inline constexpr auto log_time_marker_in_line_every = 60s;         // else at the first line of each second
 // Callers withhold credit at log_pending_bytes_max; a stream's window may be under way then. More is counted as a gap.
 inline constexpr std::size_t log_waiting_bytes_max = 2 * 1024 * 1024;
-inline constexpr std::size_t log_marker_bytes_max = 1024;   // one marker line; longer text is cut
-inline constexpr std::size_t log_read_events_max = 10'000;  // given to one reader at once; more are left out
+inline constexpr std::size_t log_marker_bytes_max = 1024;  // one marker line; longer text is cut
+// Of what people did, waiting for the disk beside the output; more is counted, and that is said.
+inline constexpr std::size_t log_event_bytes_max = 32 * 1024, log_event_bytes_all = 16 * 1024 * 1024;
+inline constexpr std::size_t log_read_events_max = 10'000;  // given to one reader at once; of one place no more
 inline constexpr std::size_t log_spans_max = 1000;          // stretches between two settings of the clock
 inline constexpr std::size_t log_reads_waiting_max = 4096;  // replays and pages of all logs, under way
 inline constexpr std::size_t log_followers_max = 256;       // of one log, waiting for more
@@ -84,6 +86,11 @@ inline constexpr auto tunnel_login_time_max = 10s;    // TLS and hello
 inline constexpr std::size_t tunnel_logins_max = 64;  // unauthenticated connections at once
 inline constexpr auto tunnel_tick_every = 500ms;      // the agent tells its clock, for input deadlines
 inline constexpr auto tunnel_status_every = 5s;       // an agent tells how it goes so often at most
+// What one agent tells of its lines (up, down, notes, ..), in the logs' bytes: ten thousand lines that come up at once
+// fit; beyond it they are counted, and that is said of each line so often at most.
+inline constexpr double agent_events_bytes_at_once = 8e6, agent_events_bytes_per_second = 20e3;
+inline constexpr std::size_t agent_event_bytes_besides_text = 100;
+inline constexpr auto agent_events_left_out_said_every = 10s;
 inline constexpr auto tunnel_next_server_after = 2s;  // with several addresses: the next is tried; longer each round
 inline constexpr std::size_t agent_servers_max = 8;   // addresses in agent.toml
 inline constexpr auto tunnel_goodbye_time_max = 1s;   // for the last bytes of a connection that is being closed
@@ -170,6 +177,7 @@ inline constexpr auto access_token_life = std::chrono::hours(24 * 30);  // if no
 inline constexpr auto access_token_life_max = std::chrono::hours(24 * 366);
 inline constexpr std::size_t access_tokens_max = 4096;  // kept, also those that ended lately
 inline constexpr std::size_t access_tokens_of_user_max = 256;
+inline constexpr std::size_t access_tokens_page_bytes = 1024 * 1024;    // of a list of them, one answer
 inline constexpr auto access_token_kept = std::chrono::hours(24 * 30);  // after its end, so that it can be looked up
 inline constexpr auto access_token_look_every = 500ms;       // for those that end; their sessions end with them
 inline constexpr auto access_token_use_written_every = 60s;  // its last use is on disk at most so late
@@ -194,6 +202,8 @@ inline constexpr std::size_t config_files_max = 4096;
 inline constexpr std::size_t names_expression_bytes_max = 1024 * 1024;
 inline constexpr std::size_t names_steps_max =
     2'000'000;  // of one expression: a name, or its match with a glob's letter
+inline constexpr double names_steps_of_user_at_once = 10e6, names_steps_of_user_per_second = 1e6;  // on all connections
+inline constexpr std::size_t names_users_max = 4096;  // whose steps are remembered
 inline constexpr std::size_t label_bytes_max = 256;
 inline constexpr std::size_t groups_deep_max = 32;  // groups in groups
 inline constexpr std::size_t revisions_shown = 20;  // of the inventory's history, unless asked otherwise

@@ -145,6 +145,8 @@ class Selection {
     return out;
   }
 
+  std::size_t steps() const { return steps_; }
+
  private:
   using Names = Result<std::vector<std::string>>;
 
@@ -266,12 +268,16 @@ Result<> check_name(std::string_view name) {
   return {};
 }
 
-Result<std::vector<std::string>> select_names(std::string_view expression, const NameUniverse& universe) {
+Result<std::vector<std::string>> select_names(std::string_view expression, const NameUniverse& universe,
+                                              std::size_t* steps) {
   if (expression.size() > limits::names_expression_bytes_max) {
     return usage("the names expression is longer than " + std::to_string(limits::names_expression_bytes_max / 1024) +
                  " KB");
   }
-  return Selection(universe).run(expression);
+  Selection selection(universe);
+  auto names = selection.run(expression);
+  if (steps != nullptr) *steps = selection.steps();
+  return names;
 }
 
 Result<std::vector<std::string>> expand_ranges(std::string_view pattern) {

@@ -35,7 +35,9 @@ class NameUniverse {
 
 // The names an expression stands for. Errors: Usage (grammar, with what is wanted; too many), NotFound (a name, group
 // or label that is not there, with the nearest; nothing selected).
-Result<std::vector<std::string>> select_names(std::string_view expression, const NameUniverse& universe);
+// `steps`: gets what it cost, of limits::names_steps_max.
+Result<std::vector<std::string>> select_names(std::string_view expression, const NameUniverse& universe,
+                                              std::size_t* steps = nullptr);
 
 // The reverse, for output: "web[01-16,20],db1". Names of one shape fold on their last number.
 std::string fold_names(const std::vector<std::string>& names);

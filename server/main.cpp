@@ -1,19 +1,17 @@
 // oobd: arguments, signals, start and end. `oobd --foreground --config FILE` runs the server, `oobd check DIR` checks
 // an inventory without one. It does not daemonize: systemd or a shell keeps it.
 #include <getopt.h>
-#include <google/protobuf/stubs/logging.h>
 
 #include <csignal>
 #include <cstdio>
-#include <exception>
 #include <string>
 
 #include "common/log.h"
 #include "common/runtime/daemon.h"
-#include "common/runtime/service.h"
 #include "common/runtime/signals.h"
 #include "common/text.h"
 #include "common/toml/diagnostics.h"
+#include "proto/tunnel/messages.h"
 #include "server/config/server_config.h"
 #include "server/front/front_certificate.h"
 #include "server/front/router.h"
@@ -29,8 +27,6 @@ constexpr const char* kUsage =
     "       oobd --list-routes | --version | --help\n"
     "signals: HUP reads inventory and certificate again, USR1 retries lines that are down, USR2 reopens the logs\n";
 
-constexpr int kUsageStatus = 2;
-
 int check(const std::string& folder) {
   oob::Diagnostics diagnostics;
   const auto files = oob::read_inventory_folder(folder, diagnostics);
@@ -39,7 +35,7 @@ int check(const std::string& folder) {
       files ? oob::load_inventory(*files, folder, oob::line_kinds(), diagnostics, &secrets) : nullptr;
   oob::check_secret_files(secrets, folder, diagnostics);
   std::fputs(diagnostics.text().c_str(), stderr);
-  if (!inventory || diagnostics.failed()) return kUsageStatus;
+  if (!inventory || diagnostics.failed()) return oob::kDaemonUsageStatus;
   if (files->empty())
     std::fprintf(stderr, "%s: warning: no *.toml file is here\n", oob::escape_controls(folder).c_str());
   std::printf("%s: %s, %s on %s\n", oob::escape_controls(folder).c_str(),
@@ -53,7 +49,7 @@ int fingerprint(const std::string& config_path) {
   oob::Diagnostics diagnostics;
   const oob::ServerConfig config = oob::load_server_config(config_path, diagnostics);
   std::fputs(diagnostics.text().c_str(), stderr);
-  if (diagnostics.failed()) return kUsageStatus;
+  if (diagnostics.failed()) return oob::kDaemonUsageStatus;
   const auto found = oob::front_fingerprint({config.state + "/tls", {}, config.api_certificate, config.api_key});
   if (!found) return std::fprintf(stderr, "oobd: %s\n", found.error().message.c_str()), 1;
   return std::printf("sha256:%s\n", found->c_str()), 0;
@@ -63,16 +59,14 @@ int run(const std::string& config_path) {
   oob::Diagnostics diagnostics;
   const oob::ServerConfig config = oob::load_server_config(config_path, diagnostics);
   std::fputs(diagnostics.text().c_str(), stderr);
-  if (diagnostics.failed()) return kUsageStatus;
-  oob::log_start("oobd", config.log_level);
-  oob::Service service;
-  oob::raise_descriptor_limit();
-  google::protobuf::SetLogHandler(nullptr);  // it would print a line for each message a peer got wrong
-  oob::Shard shard;
+  if (diagnostics.failed()) return oob::kDaemonUsageStatus;
+  oob::parse_quietly();
+  oob::Daemon daemon("oobd", config.log_level);
+  oob::Service& service = daemon.service;
+  oob::Shard& shard = daemon.shard;
   oob::Server server(shard, config);
   if (const auto started = server.start(); !started) {
-    std::fprintf(stderr, "oobd: %s\n", started.error().message.c_str());
-    return started.error().code == oob::ErrorCode::Usage ? kUsageStatus : 1;
+    return daemon.refuse(started.error());
   }
   const oob::Signals signals(shard, {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}, [&](int signal) {
     switch (signal) {
@@ -100,7 +94,7 @@ int run(const std::string& config_path) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+static int run_program(int argc, char** argv) {
   std::string config_path = "/etc/oob/oobd.toml";
   const option options[] = {{"config", required_argument, nullptr, 'c'}, {"foreground", no_argument, nullptr, 'f'},
                             {"list-routes", no_argument, nullptr, 'l'},  {"version", no_argument, nullptr, 'V'},
@@ -119,15 +113,16 @@ int main(int argc, char** argv) try {
       case 'h':
         return std::fputs(kUsage, stdout), 0;
       default:
-        return std::fputs(kUsage, stderr), kUsageStatus;
+        return std::fputs(kUsage, stderr), oob::kDaemonUsageStatus;
     }
   }
   if (optind == argc) return run(config_path);
   if (std::string(argv[optind]) == "check" && optind + 2 == argc) return check(argv[optind + 1]);
   if (std::string(argv[optind]) == "fingerprint" && optind + 1 == argc) return fingerprint(config_path);
   std::fputs(kUsage, stderr);
-  return kUsageStatus;
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "oobd: %s\n", error.what());
-  return 1;
+  return oob::kDaemonUsageStatus;
+}
+
+int main(int argc, char** argv) {
+  return oob::daemon_main("oobd", [&] { return run_program(argc, argv); });
 }

@@ -13,6 +13,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/nearest.h"
+#include "common/pace.h"
 #include "common/runtime/memory_rest.h"
 #include "common/text.h"
 #include "server/agents/agent_listener.h"
@@ -47,6 +48,7 @@ struct Server::State final : Backend, AgentAssignments {
   std::unique_ptr<AgentDirectory> directory;
   std::unique_ptr<AgentListener> listener;
   std::unique_ptr<AccessTokens> tokens;
+  std::map<std::string, Pace> names_paces;                // of users
   std::map<std::string, std::set<std::string>> selected;  // consoles of NAMES in tokens, of the inventory that runs
   std::unique_ptr<UnixFront> front;
   std::unique_ptr<HttpsFront> https;
@@ -72,7 +74,7 @@ struct Server::State final : Backend, AgentAssignments {
   }
 
   // Backend
-  Result<std::vector<std::string>> select(const std::string& names) override;
+  Result<std::vector<std::string>> select(const std::string& names, const std::string& user) override;
   std::vector<std::string> console_names() override;
   std::vector<std::string> group_names() override { return ConsoleNames(inventory->snapshot()).groups(); }
   Console* find_console(const std::string& name) override { return inventory->find(name); }
@@ -147,11 +149,11 @@ Result<> Server::State::start() {
 
 Result<> Server::State::start_fronts() {
   access.set_selects([this](const std::string& names, const std::string& console) { return selects(names, console); });
-  tokens =
-      std::make_unique<AccessTokens>(shard, *worker, *database, access, [this](const std::string& names) -> Result<> {
-        const auto found = select(names);
-        return found ? Result<>{} : tl::unexpected(found.error());
-      });
+  tokens = std::make_unique<AccessTokens>(shard, *worker, *database, access,
+                                          [this](const std::string& names, const std::string& user) -> Result<> {
+                                            const auto found = select(names, user);
+                                            return found ? Result<>{} : tl::unexpected(found.error());
+                                          });
   if (auto started = tokens->start(); !started) return started;
   front = std::make_unique<UnixFront>(shard, *this, access);
   if (auto listening = front->listen(config.socket); !listening || config.api_listen.empty()) return listening;
@@ -195,7 +197,8 @@ bool Server::State::selects(const std::string& names, const std::string& console
       term += c;
       continue;
     }
-    if (const auto some = select(std::exchange(term, {}))) found.insert(some->begin(), some->end());
+    const auto some = select_names(std::exchange(term, {}), ConsoleNames(inventory->snapshot()));
+    if (some) found.insert(some->begin(), some->end());
   }
   return selected.emplace(names, std::move(found)).first->second.contains(console);
 }
@@ -278,8 +281,21 @@ std::string Server::status() const {
 
 // --- consoles ---
 
-Result<std::vector<std::string>> Server::State::select(const std::string& names) {
-  return select_names(names, ConsoleNames(inventory->snapshot()));
+// A costly expression takes tens of milliseconds, in which nobody else is served.
+Result<std::vector<std::string>> Server::State::select(const std::string& names, const std::string& user) {
+  if (names_paces.size() >= limits::names_users_max && !names_paces.contains(user)) names_paces.clear();
+  Pace& pace =
+      names_paces.try_emplace(user, limits::names_steps_of_user_at_once, limits::names_steps_of_user_per_second)
+          .first->second;
+  if (!pace.take(shard.clock().now())) {
+    return fail(ErrorCode::Conflict,
+                "you have asked for too many names with globs and groups just now; wait a few "
+                "seconds, or write a narrower expression");
+  }
+  std::size_t steps = 0;
+  auto found = select_names(names, ConsoleNames(inventory->snapshot()), &steps);
+  pace.spend(double(steps));
+  return found;
 }
 
 std::vector<std::string> Server::State::console_names() {

@@ -60,8 +60,36 @@ Result<json::value> ask(Invocation& invocation, HttpEndpoint endpoint, const std
   return Rest(invocation.shard(), std::move(endpoint)).wait("GET", path);
 }
 
-// The fingerprint to trust; "" if the system's CAs vouch for the server.
-Result<std::string> trusted_fingerprint(Invocation& invocation, const ServerUrl& url) {
+// Asks a question of one line, on a terminal; empty: there is none to ask on.
+std::optional<std::string> reply_to(Invocation& invocation, const std::string& question) {
+  if (::isatty(STDIN_FILENO) == 0 || ::isatty(STDERR_FILENO) == 0) return {};
+  invocation.note(question);
+  std::string reply;
+  std::getline(std::cin, reply);
+  if (!std::cin) invocation.note("\n");
+  return reply;
+}
+
+// The certificate of a server that was logged in to before is another one now. `before`, `now`: their fingerprints.
+Result<> agree_to_change(Invocation& invocation, const ServerUrl& url, const std::string& before,
+                         const std::string& now) {
+  invocation.note("THE CERTIFICATE OF " + url.text() + " HAS CHANGED. When you logged in it was\n  " +
+                  (before.empty() ? "one that a CA vouched for" : fingerprint_text(before)) + "\nand now it is\n  " +
+                  fingerprint_text(now) +
+                  "\nIf it was not changed on purpose, somebody may sit in between. `oobd fingerprint` on the server "
+                  "prints the right one.\n");
+  const auto reply = reply_to(invocation, "Type yes to trust the new one, anything else to stop: ");
+  if (!reply) {
+    return fail(ErrorCode::Denied,
+                "not logged in: the certificate has changed; if that is right, give the new one with --fingerprint");
+  }
+  if (*reply == "yes") return {};
+  return fail(ErrorCode::Denied, "not logged in: the certificate has changed and was not trusted");
+}
+
+// The fingerprint to trust; "" if the system's CAs vouch for the server. `before`: as at the last login, if there was.
+Result<std::string> trusted_fingerprint(Invocation& invocation, const ServerUrl& url,
+                                        const std::optional<std::string>& before) {
   const std::string asked = invocation.line().text("--fingerprint");
   if (!asked.empty()) return parse_fingerprint(asked);
   auto tls = TlsContext::client(url.host, "");
@@ -73,21 +101,27 @@ Result<std::string> trusted_fingerprint(Invocation& invocation, const ServerUrl&
   };
   const auto answer =
       ask(invocation, {url.text(), url.host_port(), std::move(*tls), {}, "", note_certificate}, "/v1/whoami");
-  if (vouched) return std::string();  // and was refused for want of a token
   if (seen.empty()) return tl::unexpected(answer ? Error{ErrorCode::Internal, "no certificate"} : answer.error());
+  const bool same = before && (before->empty() ? vouched : *before == seen);
+  if (same) return *before;
+  if (before) {
+    const auto agreed = agree_to_change(invocation, url, *before, seen);
+    if (!agreed) return tl::unexpected(agreed.error());
+    return vouched ? "" : seen;
+  }
+  if (vouched) return std::string();  // and was refused for want of a token
   const std::string shown = fingerprint_text(seen);
   invocation.note(answer ? "" : "oob: " + answer.error().message + "\n");
-  if (::isatty(STDIN_FILENO) == 0 || ::isatty(STDERR_FILENO) == 0) {
+  const auto reply = reply_to(
+      invocation, "No CA that this machine trusts vouches for " + url.text() + ". Its certificate is\n  " + shown +
+                      "\nCompare it with what `oobd fingerprint` prints on the server. Is it the same? [y/N] ");
+  if (!reply) {
     return fail(ErrorCode::Usage,
                 "no CA vouches for " + url.text() + ", and there is nobody to ask whether " + shown +
                     " is its certificate; compare it with `oobd fingerprint` on the server, then give "
                     "it with --fingerprint");
   }
-  invocation.note("No CA that this machine trusts vouches for " + url.text() + ". Its certificate is\n  " + shown +
-                  "\nCompare it with what `oobd fingerprint` prints on the server. Is it the same? [y/N] ");
-  std::string reply;
-  std::getline(std::cin, reply);
-  if (reply == "y" || reply == "Y" || reply == "yes") return seen;
+  if (*reply == "y" || *reply == "Y" || *reply == "yes") return seen;
   return fail(ErrorCode::Denied, "not logged in: the certificate was not trusted");
 }
 
@@ -117,7 +151,11 @@ Exit login(Invocation& invocation) {
     return invocation.say({ErrorCode::Conflict, "the name " + in_quotes(name) + " is taken by " + old->second.url +
                                                     "; choose another with --name, or `oob logout " + name + "`"});
   }
-  const auto fingerprint = trusted_fingerprint(invocation, *url);
+  std::optional<std::string> before;
+  for (const auto& [known, server] : config->servers) {
+    if (server.url == url->text()) before = server.fingerprint;
+  }
+  const auto fingerprint = trusted_fingerprint(invocation, *url, before);
   if (!fingerprint) return invocation.say(fingerprint.error());
   const auto typed = read_token(invocation);
   if (!typed) return invocation.say(typed.error());
@@ -168,7 +206,9 @@ std::string words_at(const json::object& row, std::string_view key) {
 }
 
 Exit whoami(Invocation& invocation) {
-  return invocation.listing(invocation.rest().wait("GET", "/v1/whoami"), [&](const json::value& answer) {
+  auto who = invocation.rest().wait("GET", "/v1/whoami");
+  if (who && who->is_object()) who->get_object()["server"] = invocation.server_shown();
+  return invocation.listing(who, [&](const json::value& answer) {
     const auto* who = answer.if_object();
     if (who == nullptr) return std::string();
     const auto row = [](const std::string& name, const std::string& value) {
@@ -224,8 +264,23 @@ Exit create(Invocation& invocation) {
       });
 }
 
+// All of them: a server with many gives them in parts.
+Result<json::value> all_tokens(Invocation& invocation) {
+  json::array all;
+  Rest::Query query;
+  while (true) {
+    auto answer = invocation.rest().wait("GET", "/v1/tokens", query);
+    if (!answer || !answer->is_object()) return answer;
+    for (const auto& row : rows_of(*answer, "tokens")) all.push_back(row);
+    const std::string next = text_of(answer->get_object(), "next");
+    if (next.empty() || next == query["after"]) break;
+    query["after"] = next;
+  }
+  return json::object{{"tokens", std::move(all)}};
+}
+
 Exit ls(Invocation& invocation) {
-  return invocation.listing(invocation.rest().wait("GET", "/v1/tokens"), [&](const json::value& answer) {
+  return invocation.listing(all_tokens(invocation), [&](const json::value& answer) {
     Table table({"ID", "NAME", "USER", "MAY", "ON", "STATE", "EXPIRES", "LAST-USED", "FROM"});
     const json::array& rows = rows_of(answer, "tokens");
     for (const auto& row : rows) {
@@ -276,7 +331,7 @@ std::vector<Command> access_commands() {
        login},
       {"logout",
        "forget a server and its token",
-       {{"NAME", "the server; default: the default one", Value::Text, false}},
+       {{"NAME", "the server; default: the default one", Value::Server, false}},
        {},
        logout},
       {"whoami", "who the server knows you as, and what you may", {}, {output_option()}, whoami},
@@ -287,15 +342,19 @@ std::vector<Command> access_commands() {
         {.names = "--may",
          .text = "only these rights: list, read, write, takeover, break, sysrq, down, log, config, admin",
          .takes = "RIGHTS",
+         .value = Value::Rights,
          .many = true},
         {.names = "--on", .text = "only these consoles (NAMES)", .takes = "NAMES", .value = Value::Names, .many = true},
-        {.names = "--user", .text = "for somebody else, with the rights of --may (right admin)", .takes = "USER"},
+        {.names = "--user",
+         .text = "for somebody else, with the rights of --may (right admin)",
+         .takes = "USER",
+         .value = Value::User},
         output_option()},
        create},
       {"token ls", "tokens: whose, what they may, when last used", {}, {output_option()}, ls},
       {"token revoke",
        "end a token, and whoever uses it, at once",
-       {{"ID", "as `oob token ls` shows it"}},
+       {{"ID", "as `oob token ls` shows it", Value::Token}},
        {output_option()},
        revoke},
   };

@@ -1,6 +1,8 @@
 // Every command, and the overview that `oob` alone prints.
 #include "cli/command_line.h"
 #include "cli/commands/commands.h"
+#include "cli/help.h"
+#include "cli/table.h"
 
 namespace oob {
 
@@ -26,27 +28,29 @@ const std::vector<Command>& all_commands() {
   return all;
 }
 
-std::string overview() {
-  return "oob: consoles of machines, out of band\n"
-         "\n"
-         "  oob ls [NAMES]                   consoles: state, who is on, last output\n"
-         "  oob NAME                         attach this terminal to a console (^Ec? lists the keys, ^Ec. leaves)\n"
-         "  oob attach [-r|-f] NAME          the same; -r only looks on, -f takes over\n"
-         "  oob info NAME                    all about one console\n"
-         "  oob who [NAMES]                  who is attached\n"
-         "  oob msg NAMES TEXT               say something to all on them; oob kick NAME USER ends sessions\n"
-         "  oob run NAMES --send .. --expect ..   the same from a script, on one or many\n"
-         "  oob log [-f] [--since 02:00] NAME   its log: the last lines, a span of time, what comes\n"
-         "  oob grep PATTERN [NAMES]         look for a pattern in logs\n"
-         "  oob inventory check|plan|apply   what is managed; also history, diff, rollback, export\n"
-         "  oob agent enroll|ls|revoke       the agents beside the equipment\n"
-         "  oob login URL, oob logout        a server elsewhere, by a token\n"
-         "  oob token create|ls|revoke       tokens that let somebody in from elsewhere\n"
-         "  oob whoami                       who the server knows you as\n"
-         "  oob help [COMMAND], oob version\n"
-         "\n"
-         "The server: --server, else OOB_SERVER, else OOB_SOCKET, else the one logged in to, else this machine's.\n"
-         "Listings know -o json.\n";
+std::string overview(std::size_t columns) {
+  const std::vector<std::pair<std::string, std::string>> rows = {
+      {"oob ls [NAMES]", "consoles: state, who is on, last output"},
+      {"oob NAME", "attach this terminal to a console (^Ec? lists the keys, ^Ec. leaves)"},
+      {"oob attach [-r|-f] NAME", "the same; -r only looks on, -f takes over"},
+      {"oob info NAME", "all about one console"},
+      {"oob who [NAMES]", "who is attached"},
+      {"oob msg NAMES TEXT", "say something to all on them; `oob kick NAME USER` ends sessions"},
+      {"oob run NAMES --send ..", "type and expect from a script, on one or many"},
+      {"oob log [-f] NAME", "its log: the last lines, a span of time (--since), what comes"},
+      {"oob grep PATTERN [NAMES]", "look for a pattern in logs"},
+      {"oob inventory COMMAND", "what is managed: check, plan, apply; history, diff, rollback, export"},
+      {"oob agent COMMAND", "the agents beside the equipment: enroll, ls, info, revoke"},
+      {"oob login URL, oob logout", "a server elsewhere, by a token"},
+      {"oob token COMMAND", "tokens that let somebody in from elsewhere: create, ls, revoke"},
+      {"oob whoami", "who the server knows you as"},
+      {"oob help [COMMAND]", "more about a command; `oob version`: which versions these are"},
+  };
+  return "oob: consoles of machines, out of band\n\n" + terms_of(rows, columns) + "\n" +
+         wrapped(
+             "The server: --server, else OOB_SERVER, else OOB_SOCKET, else the one logged in to, else this machine's.\n"
+             "Listings know -o json.\n",
+             columns, 0);
 }
 
 }  // namespace oob

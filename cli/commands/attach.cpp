@@ -5,6 +5,7 @@
 #include "cli/client_config.h"
 #include "cli/commands/commands.h"
 #include "cli/invocation.h"
+#include "cli/log_span.h"
 
 namespace oob {
 namespace {
@@ -35,6 +36,9 @@ Exit attach(Invocation& invocation) {
   choices.force = line.has("--force");
   choices.lines = line.has("--lines") ? line.number("--lines") : settings.lines.value_or(line.number("--lines"));
   choices.escape = *escape;
+  const auto span = read_span(invocation);
+  if (!span) return invocation.say(span.error());
+  choices.since = span->since;
   if (line.named_plainly) choices.also_meant = verbs();
   choices.seed = static_cast<unsigned>(::getpid());
   return run_attach(invocation.shard(), *invocation.server(), std::move(choices));
@@ -54,6 +58,7 @@ std::vector<Command> attach_commands() {
          .takes = "LINES",
          .otherwise = "20",
          .most = 100'000},
+        since_option("--lines"),
         {.names = "-e,--escape", .text = "escape keys; default ^Ec, & or ~, by the style", .takes = "KEYS"},
         {.names = "--escape-style",
          .text = "whose keys: conserver (default), conman or ssh",

@@ -4,6 +4,7 @@
 #include "cli/invocation.h"
 #include "cli/show.h"
 #include "common/limits.h"
+#include "common/text.h"
 
 namespace oob {
 namespace {
@@ -59,8 +60,9 @@ std::string said(const json::value& answer) {
 
 Exit msg(Invocation& invocation) {
   const std::string text = invocation.line().text("TEXT");
-  if (text.empty() || text.size() > limits::message_bytes_max) {
-    return invocation.say({ErrorCode::Usage, "TEXT has to be 1 to " + std::to_string(limits::message_bytes_max) +
+  if (is_blank(text) || text.size() > limits::message_bytes_max) {
+    return invocation.say({ErrorCode::Usage, "TEXT has to say something, in 1 to " +
+                                                 std::to_string(limits::message_bytes_max) +
                                                  " bytes; in a script quote it: oob msg NAMES \"some words\""});
   }
   const json::object body{{"names", invocation.line().text("NAMES")}, {"text", text}};
@@ -98,7 +100,7 @@ std::vector<Command> console_commands() {
        msg},
       {"kick",
        "end the sessions of a user, or of all, on a console",
-       {{"NAME", "the console", Value::Console}, {"USER", "whose sessions", Value::Text, false}},
+       {{"NAME", "the console", Value::Console}, {"USER", "whose sessions", Value::User, false}},
        {{.names = "--all", .text = "everybody's"}, output_option()},
        kick},
   };

@@ -63,8 +63,7 @@ class GrepRun {
       const auto answer = invocation_.rest().wait("GET", "/v1/consoles/" + name + "/grep", query);
       clear_progress();
       if (!answer) {
-        invocation_.note(name_lines_ ? escape_controls(name) + ": " : "");
-        return invocation_.say(answer.error());
+        return invocation_.say({answer.error().code, (name_lines_ ? name + ": " : "") + answer.error().message});
       }
       const auto* page = answer->if_object();
       const auto next = page != nullptr ? count_at(*page, "next") : std::nullopt;

@@ -73,6 +73,7 @@ Exit put_in_force(Invocation& invocation, const std::string& what, json::object 
   if (answer || asks.empty()) return show(invocation, answer, refused, true);
   if (!invocation.json()) invocation.note(change_lines(refused));
   const auto agreed = invocation.ask(escape_controls(asks) + ". Go on?");
+  if (invocation.json() && !agreed.value_or(false)) (void)invocation.print(json_line(refused));
   if (!agreed) {
     invocation.note("oob: " + escape_controls(asks) + "; nothing was changed. --yes does it all the same\n");
     return Exit::Usage;
@@ -124,7 +125,7 @@ std::vector<Command> inventory_commands() {
        apply},
       {"inventory rollback",
        "make an earlier revision what is running; the files stay as they are",
-       {{"N", "the revision's number"}},
+       {{"N", "the revision's number", Value::Revision}},
        {yes_option(), output_option()},
        rollback},
   };

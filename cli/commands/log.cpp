@@ -45,7 +45,7 @@ class LogRun {
         query_["max"] = std::to_string(std::min<std::uint64_t>(*asked_at - next_, limits::replay_bytes_max));
         continue;
       }
-      const Exit shown = invocation_.print(invocation_.json() ? "" : text_.flush());
+      const Exit shown = show(invocation_.json() ? "" : text_.flush());
       if (shown != Exit::Done || invocation_.reader_gone()) return shown;
       query_["wait"] = std::to_string(limits::log_follow_wait_max / std::chrono::seconds(1));
     }
@@ -55,6 +55,18 @@ class LogRun {
   }
 
  private:
+  Exit show(const std::string& text) {
+    if (!text.empty()) mid_line_ = !text.ends_with('\n');
+    return invocation_.print(text);
+  }
+
+  // Between what is shown, on a line of its own.
+  void remark(const std::string& text) {
+    const bool beside = mid_line_ && ::isatty(STDOUT_FILENO) != 0 && ::isatty(STDERR_FILENO) != 0;
+    invocation_.note((beside ? "\n[" : "[") + text + "]\n");
+    if (beside) mid_line_ = false;
+  }
+
   Exit page() {
     auto answer = ask();
     if (!answer) return invocation_.say(answer.error());
@@ -73,7 +85,7 @@ class LogRun {
       if (invocation_.json()) continue;
       const std::string text = text_.add(piece.get_object());
       something_ |= !text.empty();  // an event may be shown, or not
-      const Exit exit = invocation_.print(text);
+      const Exit exit = show(text);
       if (exit != Exit::Done || invocation_.reader_gone()) return exit;
     }
     begins_ = text_of(page, "begins"), ends_ = text_of(page, "ends");
@@ -100,13 +112,13 @@ class LogRun {
       auto answer = invocation_.rest().wait("GET", "/v1/consoles/" + name_ + "/log", query_);
       const bool away = !answer && answer.error().code == ErrorCode::Unavailable;
       if (!away || !follow_ || !answered_) {
-        if (answer && said_away_) invocation_.note("[the server is back]\n");
+        if (answer && said_away_) remark("the server is back");
         answered_ |= answer.has_value();
         said_away_ = false;
         backoff_.reset();
         return answer;
       }
-      if (!said_away_) invocation_.note("[" + answer.error().message + "; trying again]\n");
+      if (!said_away_) remark(answer.error().message + "; trying again");
       said_away_ = true;
       std::this_thread::sleep_for(backoff_.next());
     }
@@ -128,7 +140,7 @@ class LogRun {
   Rest::Query query_;
   json::object whole_;
   std::uint64_t next_ = 0, end_ = 0, skip_ = 0;
-  bool moved_ = false, something_ = false, answered_ = false, said_away_ = false;
+  bool moved_ = false, something_ = false, answered_ = false, said_away_ = false, mid_line_ = false;
   std::string begins_, ends_;
   Backoff backoff_{limits::reconnect_delay_min, limits::client_reconnect_delay_max, unsigned(::getpid())};
 };

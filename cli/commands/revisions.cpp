@@ -160,7 +160,7 @@ std::vector<Command> revision_commands() {
        history},
       {"inventory diff",
        "what differs: running and files; revision N and running; N and M",
-       {{"N", "one revision's number: against what is running; two: against each other", Value::Text, false, true}},
+       {{"N", "one revision's number: against what is running; two: against each other", Value::Revision, false, true}},
        {{.names = "--text", .text = "the files' texts, as diff -u shows them"}, output_option()},
        diff},
       {"inventory export",

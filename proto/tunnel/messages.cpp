@@ -2,6 +2,7 @@
 #include "proto/tunnel/messages.h"
 
 #include <google/protobuf/message_lite.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
 #include <array>
@@ -80,6 +81,8 @@ struct Reader {
 };
 
 }  // namespace
+
+void parse_quietly() { google::protobuf::SetLogHandler(nullptr); }
 
 bool MessageQueue::push(const google::protobuf::MessageLite& message) {
   const std::size_t size = message.ByteSizeLong();

@@ -17,6 +17,9 @@ class MessageLite;
 
 namespace oob {
 
+// protobuf would print a line for each message that a peer got wrong: once, before there are threads.
+void parse_quietly();
+
 inline constexpr std::size_t kMessagePrefixBytes = 5;
 
 // Framed messages that wait for their stream's turn. Bounded: push() refuses what goes beyond `bytes_max`.

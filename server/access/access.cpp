@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 #include <vector>
 
 #include "common/limits.h"
@@ -84,10 +86,13 @@ std::optional<Right> right_of(std::string_view name) {
   return std::nullopt;
 }
 
-std::optional<Identity> identify_user(const std::string& name) {
+Result<std::optional<Identity>> identify_user(const std::string& name) {
   std::vector<char> buffer(limits::user_record_bytes_max);
   passwd entry{}, *found = nullptr;
-  if (getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || !found) return std::nullopt;
+  const int error = getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  // getpwnam(3): which errors mean that there is none differs; these do with glibc.
+  if (!found && (error == 0 || error == ENOENT || error == ESRCH)) return std::nullopt;
+  if (!found) return fail(ErrorCode::Unavailable, "user " + name + ": " + std::generic_category().message(error));
   return identify_peer(found->pw_uid, found->pw_gid);
 }
 

@@ -65,6 +65,7 @@ class Access {
 
 // Name and groups of a UNIX socket's peer. Looks into the user database: may block on LDAP; keep it off hot paths.
 Identity identify_peer(unsigned uid, unsigned gid);
-std::optional<Identity> identify_user(const std::string& name);  // likewise, by name; empty: there is none
+// Likewise, by name; empty: there is none. Unavailable: the user database does not answer.
+Result<std::optional<Identity>> identify_user(const std::string& name);
 
 }  // namespace oob

@@ -56,6 +56,14 @@ Result<std::string> rights_text(const std::vector<std::string>& names, const Tok
   return out;
 }
 
+// Whoever was known stays so: a directory that is away for a while is no reason to cut everybody off.
+void cannot_look_up(const Error& why) {
+  log_limited(LogLevel::Warning, "access", "accounts",
+              "users cannot be looked up; tokens keep what their users were known to have, and it is tried again every "
+              "minute",
+              {{"why", why.message}});
+}
+
 }  // namespace
 
 AccessTokens::AccessTokens(Shard& shard, Worker& disk, Database& database, const Access& access, CheckNames check_names,
@@ -81,7 +89,9 @@ Result<> AccessTokens::start() {
   if (!records) return tl::unexpected(records.error());
   for (AccessTokenRecord& record : *records) {
     if (record.account && !accounts_.contains(record.user)) {
-      if (auto user = look_up_user_(record.user)) accounts_[record.user] = std::move(*user);
+      auto user = look_up_user_(record.user);
+      if (user && *user) accounts_[record.user] = std::move(**user);
+      if (!user) cannot_look_up(user.error());
     }
     add(std::move(record));
   }
@@ -167,7 +177,7 @@ Result<AccessTokenRecord> AccessTokens::record_for(const Identity& who, const Wi
   if (!wish.consoles.empty()) {
     if (wish.consoles.size() > limits::access_scope_bytes_max || wish.consoles.find('\n') != std::string::npos)
       return fail(ErrorCode::Usage, "--on is too long; put the consoles in a group and name that");
-    if (const auto known = check_names_(wish.consoles); !known) return tl::unexpected(known.error());
+    if (const auto known = check_names_(wish.consoles, who.user); !known) return tl::unexpected(known.error());
     const bool known_already = bound && std::ranges::find(bound->consoles, wish.consoles) != bound->consoles.end();
     if (!known_already) record.consoles += wish.consoles + "\n";
     if (record.consoles.size() > limits::access_scope_bytes_max + 1)
@@ -302,20 +312,27 @@ void AccessTokens::look_up_accounts() {
   for (const auto& [id, entry] : tokens_) {
     if (entry.record.account && !over(entry.record)) users.insert(entry.record.user);
   }
-  const auto found = std::make_shared<std::map<std::string, Identity>>();
+  const auto found = std::make_shared<std::map<std::string, Result<std::optional<Identity>>>>();
   if (users.empty() || names_.queued() > 0) return;
   names_.run(
-      [users, found, look_up_user = look_up_user_] {
+      [users = std::move(users), found, look_up_user = look_up_user_] {
         for (const std::string& user : users) {
-          if (auto who = look_up_user(user)) (*found)[user] = std::move(*who);
+          found->emplace(user, look_up_user(user));
         }
       },
-      [this, alive = std::weak_ptr(alive_), users, found] {
+      [this, alive = std::weak_ptr(alive_), found] {
         if (!alive.lock()) return;
-        for (const auto& [user, who] : accounts_) {
-          if (!users.contains(user)) found->emplace(user, who);  // who came meanwhile
+        auto accounts = accounts_;  // with who came meanwhile
+        for (auto& [user, who] : *found) {
+          if (!who) {
+            cannot_look_up(who.error());
+          } else if (*who) {
+            accounts[user] = std::move(**who);
+          } else {
+            accounts.erase(user);
+          }
         }
-        accounts_are(std::move(*found));
+        accounts_are(std::move(accounts));
       });
 }
 

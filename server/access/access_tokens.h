@@ -29,8 +29,9 @@ class AccessTokens {
     Secret text;  // shown once
     AccessTokenRecord token;
   };
-  using CheckNames = std::function<Result<>(const std::string& names)>;            // NAMES of a wish
-  using LookUp = std::function<std::optional<Identity>(const std::string& user)>;  // may block; on any thread
+  using CheckNames = std::function<Result<>(const std::string& names, const std::string& user)>;  // NAMES of a wish
+  // May block; on any thread. An error: it cannot be told just now.
+  using LookUp = std::function<Result<std::optional<Identity>>(const std::string& user)>;
   // `ended`: everything that lives by this token is to end now; `why` is for its holder.
   using Ended = std::function<void(const std::string& id, const std::string& why)>;
 

@@ -100,6 +100,10 @@ void AgentDirectory::clock_told(AgentLink& link) {
   if (differs || (ahead < kClockWorthSaying / 2 && ahead > -kClockWorthSaying / 2)) entry.clock_said = differs;
 }
 
+bool AgentDirectory::takes_event(AgentLink& link, std::size_t bytes) {
+  return entries_[link.peer().name].events.take(shard_.clock().now(), double(bytes));
+}
+
 void AgentDirectory::certificate_asked(AgentLink& link, Bytes request) {
   const std::string name = link.peer().name, key = link.peer().key;
   assignments_.renew_certificate(name, key, std::move(request), [this, name, key](Result<Bytes> renewed) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/pace.h"
 #include "server/agents/agent_link.h"
 #include "server/database/agents.h"
 
@@ -70,12 +71,14 @@ class AgentDirectory final : private AgentLinkEvents {
     std::unique_ptr<Timer> probe;
     bool clock_said = false;     // that it differs
     SteadyTime renewal_asked{};  // of this connection; 0: not yet
+    Pace events{limits::agent_events_bytes_at_once, limits::agent_events_bytes_per_second};  // of all its connections
     std::string last_reason;
     WallTime last_seen{};
   };
 
   void agent_arrived(AgentLink& link) override;
   Console* console_of(AgentLink& link, const std::string& name) override;
+  bool takes_event(AgentLink& link, std::size_t bytes) override;
   void console_freed(const std::string& name) override;
   void agent_left(AgentLink& link, const std::string& reason) override;
   void secret_wanted(AgentLink& link, const std::string& console, const std::string& key,

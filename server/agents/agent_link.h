@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/crypto/secret.h"
+#include "common/limits.h"
 #include "proto/connection.h"
 #include "proto/tunnel/messages.h"
 #include "server/agents/agent_abilities.h"
@@ -48,6 +49,7 @@ class AgentLinkEvents {
                              std::function<void(Result<Secret>)> done) = 0;
   virtual void clock_told(AgentLink& link) = 0;                               // clock_ahead() is new
   virtual Console* console_of(AgentLink& link, const std::string& name) = 0;  // null: gone, or another agent's now
+  virtual bool takes_event(AgentLink& link, std::size_t bytes) = 0;           // false: it has told too many
   virtual void console_freed(const std::string& name) = 0;  // its link ended; another agent may take over
   virtual void agent_left(AgentLink& link, const std::string& reason) = 0;  // destroys the link
 };
@@ -86,6 +88,10 @@ class AgentLink final : private StreamOwner {
   std::int64_t deadline_there(SteadyTime deadline) const;
   void acknowledge(std::uint32_t id, const LogPosition& written);
   void console_closed(const std::string& name, const std::string& reason);
+  bool takes_event(std::size_t text_bytes) {
+    return events_.takes_event(*this, text_bytes + limits::agent_event_bytes_besides_text);
+  }
+  Shard& shard() { return shard_; }
 
  private:
   Result<> stream_message(ByteView message) override;

@@ -82,43 +82,18 @@ Result<> ConsoleLink::stream_message(ByteView bytes) {
   switch (message.body_case()) {
     case wire::FromLine::kOpened:
       if (message.opened().offset() > kOffsetMax) return fail(ErrorCode::Usage, "an impossible offset");
+      // A line whose ring was lost begins anew, and each time is a marker in the log.
+      if (std::exchange(opened_, true) && !agent_.takes_event(0)) {
+        return fail(ErrorCode::Unavailable, "its line " + console_.name() + " begins anew too often");
+      }
       console_.line_opened(message.opened().incarnation(), message.opened().offset());
       break;
     case wire::FromLine::kOutput: {  // in an encoding the short way does not know
       const auto& output = message.output();
       return line_output(output.offset(), output.wall_ms(), as_bytes(output.data()));
     }
-    case wire::FromLine::kEvent: {
-      const auto& event = message.event();
-      if (event.offset() > kOffsetMax || event.bytes() > kOffsetMax) {
-        return fail(ErrorCode::Usage, "an impossible offset");
-      }
-      const std::string text = event.text().substr(0, kTextBytesMax);
-      if (!console_.line_event_is_new(event.offset(), event.sequence())) break;
-      switch (event.kind()) {
-        case wire::LineEvent::UP:
-          console_.line_event(LogEvent::Kind::Up, text);
-          break;
-        case wire::LineEvent::DOWN:
-          console_.line_event(LogEvent::Kind::Down, text);
-          break;
-        case wire::LineEvent::BREAK:
-          console_.line_event(LogEvent::Kind::Break, text);
-          break;
-        case wire::LineEvent::NOTE:
-          console_.line_event(LogEvent::Kind::Note, text);
-          break;
-        case wire::LineEvent::LOST:
-          console_.line_lost(event.offset(), event.bytes(), text);
-          break;
-        case wire::LineEvent::UNKNOWN:
-          console_.line_lost(event.offset(), std::nullopt, text);
-          break;
-        default:
-          break;
-      }
-      break;
-    }
+    case wire::FromLine::kEvent:
+      return line_event(message.event());
     case wire::FromLine::kInput: {
       const auto& done = message.input();
       console_.input_done(done.session(), done.sequence(), done.written(),
@@ -129,6 +104,51 @@ Result<> ConsoleLink::stream_message(ByteView bytes) {
       break;  // of a newer agent
   }
   return {};
+}
+
+// Not all that an agent could tell: it would fill the logs' disk.
+Result<> ConsoleLink::line_event(const wire::LineEvent& event) {
+  if (event.offset() > kOffsetMax || event.bytes() > kOffsetMax) {
+    return fail(ErrorCode::Usage, "an impossible offset");
+  }
+  const std::string text = event.text().substr(0, kTextBytesMax);
+  if (!console_.line_event_is_new(event.offset(), event.sequence())) return {};
+  if (!agent_.takes_event(text.size())) {
+    if (left_out_++ > 0) return {};
+    if (!left_out_said_) left_out_said_ = std::make_unique<Timer>(agent_.shard());
+    left_out_said_->once(limits::agent_events_left_out_said_every, [this] { say_left_out(); });
+    return {};
+  }
+  switch (event.kind()) {
+    case wire::LineEvent::UP:
+      console_.line_event(LogEvent::Kind::Up, text);
+      break;
+    case wire::LineEvent::DOWN:
+      console_.line_event(LogEvent::Kind::Down, text);
+      break;
+    case wire::LineEvent::BREAK:
+      console_.line_event(LogEvent::Kind::Break, text);
+      break;
+    case wire::LineEvent::NOTE:
+      console_.line_event(LogEvent::Kind::Note, text);
+      break;
+    case wire::LineEvent::LOST:
+      console_.line_lost(event.offset(), event.bytes(), text);
+      break;
+    case wire::LineEvent::UNKNOWN:
+      console_.line_lost(event.offset(), std::nullopt, text);
+      break;
+    default:
+      break;
+  }
+  return {};
+}
+
+void ConsoleLink::say_left_out() {
+  if (left_out_ == 0) return;
+  console_.line_event(LogEvent::Kind::Note, count_of(std::exchange(left_out_, 0), "event", "events") +
+                                                " of this line left out: agent " + agent_.peer().name +
+                                                " told too many");
 }
 
 Result<> ConsoleLink::line_output(std::uint64_t offset, std::int64_t wall_ms, ByteView data) {

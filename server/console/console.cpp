@@ -74,6 +74,8 @@ std::unique_ptr<Session> Console::attach(const Identity& who, const AttachOption
     const std::uint64_t end = room.log->position().log_offset;
     const std::uint64_t back = std::min<std::uint64_t>(end, limits::replay_bytes_max);
     member->viewer.begin_at(*options.from_offset, options.may_log ? 0 : end - back);
+  } else if (options.since) {
+    member->viewer.begin_since(*options.since);
   } else {
     member->viewer.begin_with_lines(options.replay_lines);
   }
@@ -171,7 +173,7 @@ void Console::line_event(LogEvent::Kind kind, const std::string& said) {
     room.breaks.pop_front();
   }
   const std::uint64_t offset = room.log->position().log_offset;
-  room.log->append_event(kind, text);
+  room.log->append_line_event(kind, text);
   SessionEvent event{.kind = SessionEvent::Kind::Note, .user = {}, .text = text, .gap_bytes = {}, .log_offset = offset};
   if (kind == LogEvent::Kind::Up) event.kind = SessionEvent::Kind::Up;
   if (kind == LogEvent::Kind::Down) event.kind = SessionEvent::Kind::Down;

@@ -48,7 +48,7 @@ struct ConsoleRoom : std::enable_shared_from_this<ConsoleRoom> {
   // The line's side.
   void gap(std::optional<std::uint64_t> bytes, const std::string& why);
   void hold_if_behind();
-  void go_on_if_caught_up();  // ends that
+  void go_on_if_caught_up();                                                      // ends that
   void tell_all(const SessionEvent& event, const Session::State* but = nullptr);  // each directly
   void announce(const std::string& text, const Session::State* but = nullptr);    // to all and into the log
   void show_all(const SessionEvent& event);  // as part of the stream: a session that replays gets it from the log

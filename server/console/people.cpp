@@ -1,5 +1,6 @@
 // The people on a console: who is on, who has the seat, for whom it is kept, and what each is told of the others.
 #include <algorithm>
+#include <vector>
 
 #include "server/console/console_room.h"
 
@@ -48,18 +49,19 @@ void Console::say(const std::string& user, const std::string& text) {
 
 std::size_t Console::kick(const std::optional<std::string>& user, const std::string& by) {
   ConsoleRoom& room = *room_;
-  std::size_t ended = 0;
-  if (room.kept && (!user || room.kept->identity.user == *user)) {
-    room.forget_kept_seat();
-    ++ended;
+  const auto is_meant = [&](const Identity& one) { return !user || one.user == *user; };
+  std::vector<ConsoleRoom::Member> ending;
+  for (const auto& member : room.members) {
+    if (!member->closed && member->room != nullptr && is_meant(member->identity)) ending.push_back(member);
   }
-  for (const auto& member : std::list(room.members)) {
-    if (member->closed || member->room == nullptr || (user && member->identity.user != *user)) continue;
-    room.end(member, by + " ended your session");
-    ++ended;
+  const bool kept = room.kept && is_meant(room.kept->identity);
+  if (!kept && ending.empty()) return 0;
+  room.announce(by + " kicked " + user.value_or("everybody") + " off this console");  // why they leave, before they do
+  if (kept) room.forget_kept_seat();
+  for (const auto& member : ending) {
+    if (!member->closed && member->room != nullptr) room.end(member, by + " ended your session");
   }
-  if (ended > 0) room.announce(by + " kicked " + user.value_or("everybody") + " off this console");
-  return ended;
+  return ending.size() + (kept ? 1 : 0);
 }
 
 // --- the room ---

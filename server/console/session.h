@@ -58,7 +58,8 @@ struct AttachOptions {
   bool may_write = true;                     // has the right: the seat may be handed over to it
   std::uint64_t returns_as = 0;              // id() of a session of the same user and token that was lost
   std::string tool;                          // what types for the user, "" for a person: "run"
-  std::size_t replay_lines = 20;             // from the log, before live; used if from_offset is empty
+  std::size_t replay_lines = 20;             // from the log, before live; used if the next two are empty
+  std::optional<WallTime> since;             // all that was said since then, of limits::replay_bytes_max at most
   std::optional<std::uint64_t> from_offset;  // resume exactly here
   bool may_log = true;                       // else not from further back than limits::replay_bytes_max
 };

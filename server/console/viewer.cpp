@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/limits.h"
+#include "server/log/log_times.h"
 
 namespace oob {
 namespace {
@@ -44,9 +45,15 @@ std::optional<SessionEvent> shown(const LogEvent& event) {
 }  // namespace
 
 void Viewer::begin_at(std::uint64_t log_offset, std::uint64_t oldest) {
+  replay_to_ = 0;
+  go_on(log_offset, oldest, "older output takes the right `log`");
+}
+
+void Viewer::go_on(std::uint64_t log_offset, std::uint64_t oldest, std::string why) {
   ++round_;
   live_ = reading_ = behind_ = false;
   lines_.reset();
+  not_shown_why_ = std::move(why);
   not_shown_from_ = log_offset;
   not_shown_bytes_ = oldest > log_offset ? oldest - log_offset : 0;
   next_ = std::min(std::max(log_offset, oldest), log_.position().log_offset);
@@ -61,6 +68,34 @@ void Viewer::begin_with_lines(std::size_t lines) {
   look_for_lines();
 }
 
+void Viewer::begin_since(WallTime since) {
+  ++round_;
+  live_ = behind_ = false;
+  reading_ = true;
+  lines_.reset();
+  log_.find_times(
+      since, WallTime::max(), [this, alive = std::weak_ptr(alive_), round = round_](const Result<LogSpans>& found) {
+        if (alive.expired() || round != round_) return;
+        if (!found) return replay(tl::unexpected(found.error()));
+        replay(found->spans.empty() ? log_.position().log_offset : found->spans.front().from, limits::replay_bytes_max);
+      });
+}
+
+void Viewer::replay(const Result<std::uint64_t>& from, std::size_t bytes_max) {
+  const auto alive = std::weak_ptr(alive_);
+  if (!from) {
+    sink_.event({.kind = SessionEvent::Kind::Note,
+                 .user = {},
+                 .text = "no replay: " + from.error().message,
+                 .gap_bytes = {},
+                 .log_offset = 0});
+    if (alive.expired()) return;
+  }
+  const std::uint64_t end = replay_to_ = log_.position().log_offset;
+  const std::uint64_t back = std::min<std::uint64_t>(end, bytes_max);
+  go_on(from ? std::min(*from, end) : end, end - back, "a replay is of 1 MB at most; `oob log --since` shows all");
+}
+
 void Viewer::look_for_lines() {
   if (looking_) return;
   looking_ = true;
@@ -70,7 +105,7 @@ void Viewer::look_for_lines() {
                          looking_ = false;
                          if (!lines_) return;
                          if (round != round_) return look_for_lines();  // there was another wish meanwhile
-                         begin_at(from ? *from : log_.position().log_offset);
+                         replay(from);
                        });
 }
 
@@ -85,7 +120,7 @@ void Viewer::catch_up() {
     live_ = true;
     return;
   }
-  if (behind_ && end - next_ > limits::viewer_queue_bytes) {
+  if (behind_ && next_ >= replay_to_ && end - next_ > limits::viewer_queue_bytes) {
     const std::uint64_t to = end - kShownAfterLagBytes;
     sink_.event({.kind = SessionEvent::Kind::Lagged,
                  .user = {},
@@ -102,7 +137,7 @@ void Viewer::catch_up() {
     if (const std::uint64_t missing = std::exchange(not_shown_bytes_, 0); missing > 0) {
       sink_.event({.kind = SessionEvent::Kind::Lagged,
                    .user = {},
-                   .text = "older output takes the right `log`",
+                   .text = not_shown_why_,
                    .gap_bytes = missing,
                    .log_offset = not_shown_from_});
       if (alive.expired()) return;

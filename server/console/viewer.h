@@ -15,8 +15,9 @@ class Viewer {
  public:
   Viewer(ConsoleLog& log, SessionSink& sink) : log_(log), sink_(sink) {}
 
-  // Replay from there, then live; what lies before `oldest` is not shown, and that is said.
+  // Goes on there, then live; what lies before `oldest` takes another right and is not shown, and that is said.
   void begin_at(std::uint64_t log_offset, std::uint64_t oldest = 0);
+  void begin_since(WallTime since);  // replay from then on, or of the last megabyte, and that is said; then live
   void begin_with_lines(std::size_t lines);                   // the last lines, then live; again later: `replay`
   void output(std::uint64_t log_offset, const Chunk& bytes);  // live
   void event(const SessionEvent& event);                      // live, and in the log as well
@@ -25,19 +26,23 @@ class Viewer {
 
  private:
   void look_for_lines();
+  void replay(const Result<std::uint64_t>& from, std::size_t bytes_max = SIZE_MAX);
+  void go_on(std::uint64_t log_offset, std::uint64_t oldest, std::string why);
   void catch_up();
   void show(const ConsoleLog::Read& read);
 
   ConsoleLog& log_;
   SessionSink& sink_;
-  std::uint64_t next_ = 0;  // offset of the next byte it has not seen
-  bool live_ = false;       // output goes straight to the sink; else it comes from the log
-  bool reading_ = false;    // a read of the log is under way
-  bool behind_ = false;     // the sink took nothing for a while
+  std::uint64_t next_ = 0;       // offset of the next byte it has not seen
+  bool live_ = false;            // output goes straight to the sink; else it comes from the log
+  bool reading_ = false;         // a read of the log is under way
+  bool behind_ = false;          // the sink took nothing for a while
+  std::uint64_t replay_to_ = 0;  // what is asked for is shown however slowly it is taken
   std::uint64_t not_shown_from_ = 0, not_shown_bytes_ = 0;  // to be said before the first output
+  std::string not_shown_why_;
   std::optional<std::size_t> lines_;  // wanted of the log, not found yet: the last wish
   bool looking_ = false;              // for them: once at a time, however often it is asked
-  std::uint64_t round_ = 0;  // a read that began before the last begin is not for us any more
+  std::uint64_t round_ = 0;           // a read that began before the last begin is not for us any more
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

@@ -107,7 +107,8 @@ class Backend {
   using Done = std::function<void(Result<Value>)>;
 
   // NAMES to console names, in order, each once. NotFound: an unknown name, with the nearest one; Usage: bad grammar.
-  virtual Result<std::vector<std::string>> select(const std::string& names) = 0;
+  // Conflict: this user has asked for so much lately that it has to wait.
+  virtual Result<std::vector<std::string>> select(const std::string& names, const std::string& user) = 0;
   virtual std::vector<std::string> console_names() = 0;
   virtual std::vector<std::string> group_names() = 0;
   virtual Console* find_console(const std::string& name) = 0;  // null: none; valid until the shard's next turn

@@ -68,6 +68,13 @@ class HttpsFront::State::Conversation final : public HttpServerEvents {
   void request(const HttpRequest& request, Respond respond) override {
     const auto who = login(request);
     if (!who) return respond(who.error());
+    // What waits for more of a log is not answered with it when the token has ended. What changes something is: it was
+    // allowed when it was asked, and who asked wants to know.
+    asking_.reset();
+    if (request.method == "GET") {
+      asking_ = std::make_shared<Asking>(Asking{who->token->id, std::move(respond)});
+      respond = [asking = asking_](HttpResponse response) { asking->answer(std::move(response)); };
+    }
     front_.router.run(*who, request, std::move(respond));
   }
 
@@ -84,10 +91,19 @@ class HttpsFront::State::Conversation final : public HttpServerEvents {
   }
 
   void token_ended(const std::string& id, const std::string& why) {
+    if (asking_ && asking_->token == id) asking_->answer(refusal(401, why));
     if (stream_ && who_.token && who_.token->id == id) stream_->end({ErrorCode::Denied, why});
   }
 
  private:
+  struct Asking {  // one request
+    std::string token;
+    Respond respond;  // null: answered
+    void answer(HttpResponse response) {
+      if (const auto call = std::exchange(respond, nullptr)) call(std::move(response));
+    }
+  };
+
   tl::expected<Identity, HttpResponse> login(const HttpRequest& request) {
     // A page of another site that somebody's browser shows has no business here, whatever it got hold of.
     if (!request.origin.empty() && request.origin != "https://" + request.host) {
@@ -114,7 +130,8 @@ class HttpsFront::State::Conversation final : public HttpServerEvents {
   State& front_;
   const std::uint64_t number_;
   const std::string from_;
-  Identity who_;  // of the stream
+  std::shared_ptr<Asking> asking_;  // the last one
+  Identity who_;                    // of the stream
   std::unique_ptr<StreamConnection> stream_;
 };
 

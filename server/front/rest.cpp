@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "common/limits.h"
+#include "common/nearest.h"
 #include "common/text.h"
 #include "server/front/rest_routes.h"
 #include "server/front/rows.h"
@@ -16,7 +17,7 @@ bool is_limited_to_consoles(const Identity& who) { return who.token && !who.toke
 // NAMES to those consoles of them that the caller may see. Who is limited to some learns of the others not even that
 // they exist: no hint at what was meant, and one answer for what is not there and what is not for them.
 Result<std::vector<std::string>> names_selected(Backend& backend, const Call& call, const std::string& expression) {
-  auto names = backend.select(expression);
+  auto names = backend.select(expression, call.who.user);
   if (!is_limited_to_consoles(call.who)) return names;
   const auto unknown = [](const std::string& name) {
     return fail(ErrorCode::NotFound, "no console that your token is for is called " + (name.empty() ? "so" : name));
@@ -54,10 +55,28 @@ void get_whoami(Backend&, const Call& call, Respond respond) { respond(ok(identi
 
 void get_tokens(Backend& backend, const Call& call, Respond respond) {
   json::array rows;
-  for (const AccessTokenRecord& token : backend.access_tokens().list(call.who)) {
-    rows.push_back(access_token_json(token, SystemClock().wall()));
+  const auto asked = call.request.query.find("after");
+  const auto max = number_asked(call, "max", SIZE_MAX);
+  if (!max) return respond(error_response(max.error()));
+  const auto tokens = backend.access_tokens().list(call.who);
+  auto from = tokens.begin();
+  if (asked != call.request.query.end()) {
+    from = std::find_if(from, tokens.end(), [&](const AccessTokenRecord& token) { return token.id == asked->second; });
+    if (from == tokens.end()) {
+      return respond(error_response({ErrorCode::NotFound, "no token " + in_quotes(asked->second) + " to go on after"}));
+    }
+    ++from;
   }
-  respond(ok({{"tokens", std::move(rows)}}));
+  json::object body;
+  std::size_t bytes = 0;
+  for (; from != tokens.end() && rows.size() < *max && bytes < limits::access_tokens_page_bytes; ++from) {
+    rows.push_back(access_token_json(*from, SystemClock().wall()));
+    bytes += json::serialize(rows.back()).size();
+    body["next"] = from->id;
+  }
+  if (from == tokens.end()) body.erase("next");
+  body["tokens"] = std::move(rows);
+  respond(ok(body));
 }
 
 // The fields of a wish for a token; the first that does not fit is the error.
@@ -189,6 +208,7 @@ void post_message(Backend& backend, const Call& call, Respond respond) {
   const auto names = text_asked(*fields, "names", limits::names_expression_bytes_max),
              text = text_asked(*fields, "text", limits::message_bytes_max);
   if (!names || !text) return respond(error_response(names ? text.error() : names.error()));
+  if (is_blank(*text)) return respond(error_response({ErrorCode::Usage, "text is blank: it says nothing"}));
   const auto selected = names_selected(backend, call, *names);
   if (!selected) return respond(error_response(selected.error()));
   for (const std::string& name : *selected) {

@@ -97,6 +97,12 @@ void post_inventory_check(Backend& backend, const Call& call, Respond respond) {
   const auto fields = fields_asked(call.request.body);
   const auto dir = fields ? folder_asked(*fields) : tl::unexpected(fields.error());
   if (!dir) return respond(error_response(dir.error()));
+  // What is wrong in a file is quoted, and oobd can read files that are not everybody's business.
+  if (const auto admin = call.access.check(call.who, Right::Admin, {}); !dir->empty() && !admin) {
+    return respond(error_response(
+        {ErrorCode::Denied, "for another folder than the server's own inventory: " + admin.error().message +
+                                "; `oobd check DIR` needs no server"}));
+  }
   backend.inventory_check(*dir, [respond](const Result<InventoryReport>& report) { respond_report(report, respond); });
 }
 

@@ -298,6 +298,7 @@ void StreamConnection::attach(const ClientMessage& message) {
   options.tool = message.tool;
   options.replay_lines = message.lines;
   options.from_offset = message.offset;
+  options.since = message.since;
   options.may_log = access_.check(who_, Right::Log, object).has_value();
   auto& channel = channels_[message.channel] = std::make_unique<Channel>(*this, message.channel, message.console);
   channel->open(*console, options);
@@ -317,6 +318,7 @@ void StreamConnection::attach(const ClientMessage& message) {
   attached["agent"] = row->agent;
   if (const auto last = console->log().last_output()) attached["since"] = format_utc(*last);
   attached["offset"] = console->log().position().log_offset;
+  attached["log"] = wall_ms(console->log().began());
   if (message.write && !may_write) attached["text"] = may_write.error().message;
   send(attached);
 }

@@ -63,14 +63,19 @@ class Fields {
     return number;
   }
 
-  bool has(std::string_view key) const { return object_.contains(key); }
-  const std::string& fault() const { return fault_; }
+  WallTime time(std::string_view key) {
+    WallTime time{};
+    if (!parse_utc(text(key), time)) wrong(key, "a time in UTC, as 2026-11-21T02:34:39.123Z");
+    return time;
+  }
 
- private:
+  bool has(std::string_view key) const { return object_.contains(key); }
   void wrong(std::string_view key, std::string_view wanted) {
     if (fault_.empty()) fault_ = std::string(key) + " has to be " + std::string(wanted);
   }
+  const std::string& fault() const { return fault_; }
 
+ private:
   const json::object& object_;
   std::string fault_;
 };
@@ -87,6 +92,7 @@ void read_fields(Fields& fields, ClientMessage& message) {
       message.write = fields.flag("write");
       message.force = fields.flag("force");
       if (fields.has("offset")) message.offset = fields.number("offset", 0, UINT64_MAX);
+      if (fields.has("since")) message.since = fields.time("since");
       message.lines = fields.number("lines", 0, limits::replay_lines_max, 20);
       message.session = fields.number("session", 0, UINT64_MAX, 0);
       if (fields.has("tool")) message.tool = fields.word("tool", limits::tool_bytes_max);
@@ -102,6 +108,7 @@ void read_fields(Fields& fields, ClientMessage& message) {
       break;
     case Type::Message:
       message.text = fields.text("text", limits::message_bytes_max);
+      if (is_blank(message.text)) fields.wrong("text", "text that says something");
       break;
     case Type::SysRq:
       message.seat = fields.number("seat", 0, UINT64_MAX);

@@ -26,6 +26,7 @@ struct ClientMessage {
   bool write = false, force = false;
   std::size_t lines = 20;
   std::optional<std::uint64_t> offset;
+  std::optional<WallTime> since;         // Attach
   std::uint64_t seat = 0, sequence = 0;  // Break, SysRq, Input
   Duration duration{0};                  // Break; 0: as long as is usual for the line
   std::int64_t deadline_ms = 0;          // Input: in the server's steady clock

@@ -5,6 +5,7 @@
 #include <future>
 
 #include "common/limits.h"
+#include "common/text.h"
 #include "server/log/log_state.h"
 
 namespace oob {
@@ -14,7 +15,8 @@ static_assert(limits::log_pending_bytes_all >=
               limits::log_pending_bytes_held + limits::tunnel_streams_max * limits::tunnel_stream_window_bytes);
 
 constexpr std::size_t kItemCost = sizeof(LogItem) + 64;  // the item, and the chunk's own head
-constexpr std::size_t kSpareItems = 128;                 // so that a busy minute does not cost memory for ever
+constexpr std::size_t kEventCost = kItemCost + sizeof(LogMarker);
+constexpr std::size_t kSpareItems = 128;  // so that a busy minute does not cost memory for ever
 constexpr std::uint64_t kGapBytesMax = std::uint64_t{1} << 56;
 
 std::size_t cost_of(const LogItem& item) {
@@ -51,6 +53,7 @@ ConsoleLog::~ConsoleLog() {
   state.wake_followers();
   if (!state.pending.empty()) state.folder->submit({&state_, 1});
   state.folder->waiting_cost -= state.waiting_cost;
+  state.folder->event_cost -= state.event_cost;
   std::erase(state.folder->logs, &state);
   std::erase(state.folder->dirty, state_);
 }
@@ -64,6 +67,7 @@ bool ConsoleLog::behind() const {
 std::size_t ConsoleLog::pending_bytes() const { return state_->waiting_cost; }
 std::uint64_t ConsoleLog::unlogged_bytes() const { return state_->outcome.unlogged_bytes + state_->dropped_bytes; }
 std::uint64_t ConsoleLog::oldest() const { return state_->outcome.oldest; }
+WallTime ConsoleLog::began() const { return state_->outcome.began; }
 std::optional<WallTime> ConsoleLog::last_output() const { return state_->last_output; }
 const std::string& ConsoleLog::trouble() const {
   return state_->outcome.trouble.empty() ? state_->slow : state_->outcome.trouble;
@@ -109,7 +113,18 @@ void ConsoleLog::append_gap(std::optional<std::uint64_t> bytes, std::string why)
 }
 
 void ConsoleLog::append_event(LogEvent::Kind kind, std::string text) {
-  if (!state_->full(kItemCost + text.size())) state_->add_marker(kind, {}, std::move(text));
+  State& state = *state_;
+  const std::size_t cost = kEventCost + text.size();
+  if (state.full_of_events(cost)) return void(++state.events_left_out);
+  state.say_left_out();
+  state.add_marker(kind, {}, std::move(text), true);
+}
+
+void ConsoleLog::append_line_event(LogEvent::Kind kind, std::string text) {
+  State& state = *state_;
+  if (state.full(kEventCost + text.size())) return void(++state.events_left_out);
+  state.say_left_out();
+  state.add_marker(kind, {}, std::move(text));
 }
 
 // --- State ---
@@ -120,12 +135,23 @@ bool ConsoleLog::State::full(std::size_t cost) const {
                               folder->waiting_cost + cost > limits::log_pending_bytes_all);
 }
 
+bool ConsoleLog::State::full_of_events(std::size_t cost) const {
+  return event_cost + cost > limits::log_event_bytes_max || folder->event_cost + cost > limits::log_event_bytes_all;
+}
+
+void ConsoleLog::State::say_left_out() {
+  const std::string text = count_of(events_left_out, "event", "events") + " left out: disk too slow";
+  if (events_left_out == 0 || full_of_events(kEventCost + text.size())) return;
+  events_left_out = 0;
+  add_marker(LogEvent::Kind::Note, {}, text, true);
+}
+
 // Many tiny pieces cost more than their bytes.
 bool ConsoleLog::State::gathered() const {
   return pending_bytes >= limits::log_gather_bytes || pending_cost >= 4 * limits::log_gather_bytes;
 }
 
-void ConsoleLog::State::add(LogItem item) {
+void ConsoleLog::State::add(LogItem item, bool of_people) {
   const std::size_t bytes = item.bytes ? item.bytes->size() : 0, cost = cost_of(item);
   pending.push_back(std::move(item));
   dropping = false;
@@ -133,6 +159,11 @@ void ConsoleLog::State::add(LogItem item) {
   pending_cost += cost;
   waiting_cost += cost;
   folder->waiting_cost += cost;
+  if (of_people) {
+    pending_event_cost += cost;
+    event_cost += cost;
+    folder->event_cost += cost;
+  }
   if (!dirty) folder->mark_dirty(*this);
   if (!followers.empty() && !follow_gather->armed()) {
     follow_gather->once(limits::log_follow_gather_time, [this] { wake_followers(); });
@@ -143,10 +174,11 @@ void ConsoleLog::State::add(LogItem item) {
   }
 }
 
-void ConsoleLog::State::add_marker(LogEvent::Kind kind, std::optional<std::uint64_t> gap_bytes, std::string text) {
+void ConsoleLog::State::add_marker(LogEvent::Kind kind, std::optional<std::uint64_t> gap_bytes, std::string text,
+                                   bool of_people) {
   text.resize(std::min(text.size(), limits::log_marker_bytes_max));
   LogMarker marker{kind, folder->shard.clock().wall(), position, gap_bytes, std::move(text)};
-  add({position.log_offset, nullptr, std::make_unique<LogMarker>(std::move(marker)), {}});
+  add({position.log_offset, nullptr, std::make_unique<LogMarker>(std::move(marker)), {}}, of_people);
 }
 
 void ConsoleLog::State::drop(std::size_t bytes) {
@@ -174,10 +206,12 @@ void ConsoleLog::State::written() {
   const InFlight done = std::move(in_flight.front());
   in_flight.erase(in_flight.begin());
   waiting_cost -= done.cost;
-  if (owner) folder->waiting_cost -= done.cost;
+  event_cost -= done.event_cost;
+  if (owner) folder->waiting_cost -= done.cost, folder->event_cost -= done.event_cost;
   if (waiting_cost < limits::log_pending_bytes_max / 2) slow.clear();
   done.batch->clear();
   if (done.batch->capacity() <= kSpareItems) spare = std::move(*done.batch);
+  if (owner) say_left_out();
   if (owner && gathered()) {
     const auto self = shared_from_this();
     folder->submit({&self, 1});

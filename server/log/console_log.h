@@ -77,7 +77,10 @@ class ConsoleLog {
   void set_line_event(std::uint64_t number);
   void append(Chunk bytes, WallTime read_at);
   void append_gap(std::optional<std::uint64_t> bytes, std::string why);  // known: both offsets advance by it
+  // What people did has memory of its own (limits::log_event_bytes_max), so that a line that floods a slow disk does
+  // not push it out; what the line says of itself has not. What does not fit is counted, and that is marked.
   void append_event(LogEvent::Kind kind, std::string text);
+  void append_line_event(LogEvent::Kind kind, std::string text);
 
   // Called on the shard after bytes reached the file (or were counted as a gap): all before it may be forgotten. It
   // must not destroy this log.
@@ -115,6 +118,7 @@ class ConsoleLog {
   void find_last_lines(std::size_t lines, std::size_t bytes_max, std::uint64_t oldest, std::uint64_t end,
                        std::function<void(Result<std::uint64_t>)> done);
   std::uint64_t oldest() const;                 // offset of the first byte the file holds
+  WallTime began() const;                       // when the file was begun: another time, another file
   std::optional<WallTime> last_output() const;  // after a restart as nearly as the log's markers tell
 
  private:

@@ -118,6 +118,7 @@ bool LogFile::open_file(std::string why) {
   }
   tail_ = found->tail;
   oldest_ = found->oldest;
+  began_ = found->began;
   last_output_ = found->last_output;
   if (fresh) end_ = tail_.position;
   known_ = true;
@@ -132,8 +133,9 @@ bool LogFile::begin_file(LogPosition position, std::string why, const std::strin
   tail_ = {};
   tail_.position = position;
   oldest_ = position.log_offset;
+  began_ = clock_.wall();
   encoding_ = tail_;
-  put_marker({LogEvent::Kind::Start, clock_.wall(), position, {}, why});
+  put_marker({LogEvent::Kind::Start, began_, position, {}, why});
   if (!damage.empty())
     put_marker({LogEvent::Kind::Gap, clock_.wall(), position, {}, "damaged log put aside: " + damage});
   known_ = true;

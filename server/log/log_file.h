@@ -46,6 +46,7 @@ class LogPieces final : public LogSink {
   std::uint64_t next_;
   std::size_t left_;
   std::size_t events_here_ = 0;  // met at next_, given or not
+  std::size_t event_bytes_ = 0;  // of their texts
   std::optional<WallTime> time_, time_before_;
   bool full_ = false;
 };
@@ -67,6 +68,7 @@ class LogFile {
   const std::string& trouble() const { return trouble_; }
   std::uint64_t unlogged_bytes() const { return unlogged_; }
   std::uint64_t oldest() const { return oldest_; }
+  WallTime began() const { return began_; }                             // by its first marker
   std::optional<WallTime> last_output() const { return last_output_; }  // found at open()
 
   // For readers on other threads, until the next write tells another one.
@@ -123,6 +125,7 @@ class LogFile {
   std::string trouble_;
   SteadyTime retry_at_{};
   std::uint64_t unlogged_ = 0, oldest_ = 0;
+  WallTime began_{};
   bool unknown_skipped_ = false;  // a gap of unknown size could not be written
   std::optional<WallTime> last_output_;
 };

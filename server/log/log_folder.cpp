@@ -91,8 +91,8 @@ void LogFolder::State::submit(std::span<const std::shared_ptr<ConsoleLog::State>
     log->pending = std::move(log->spare);
     log->pending.clear();
     log->spare = LogBatch();
-    log->in_flight.push_back({batch, log->pending_cost});
-    log->pending_bytes = log->pending_cost = 0;
+    log->in_flight.push_back({batch, log->pending_cost, log->pending_event_cost});
+    log->pending_bytes = log->pending_cost = log->pending_event_cost = 0;
     log->dropping = false;
     job->push_back({log, log->file, std::move(batch), {}});
   }

@@ -9,6 +9,7 @@ struct LogFile::Found {
   std::string damage;  // in words; empty: sound up to tail.file_bytes
   Tail tail;
   std::uint64_t oldest = 0;
+  WallTime began{};
   std::optional<WallTime> last_output;
 };
 

@@ -53,7 +53,7 @@ bool LogPieces::wants(const LogMarker& event) {
   ++events_here_;
   if (next_ == wanted_.from && events_here_ <= wanted_.skip_events) return false;
   if (event.kind == LogEvent::Kind::Gap) return true;
-  return event.time >= wanted_.since && event.time <= wanted_.until && pieces_.size() < limits::log_read_events_max;
+  return event.time >= wanted_.since && event.time <= wanted_.until;
 }
 
 bool LogPieces::marker(const LogMarker& marker) {
@@ -71,6 +71,9 @@ bool LogPieces::marker(const LogMarker& marker) {
   if (marker.kind == LogEvent::Kind::Time) return time(marker);
   if (moves && left_ == 0) return stop();
   if (!moves && !wants(marker)) return true;
+  event_bytes_ += marker.text.size();
+  const bool too_many = pieces_.size() >= limits::log_read_events_max || event_bytes_ >= limits::log_request_bytes_max;
+  if (too_many && marker.kind != LogEvent::Kind::Gap) return next_ > wanted_.from ? stop() : true;
   seal();
   LogEvent event{marker.kind, next_, marker.time, marker.gap_bytes, marker.text};
   if (moves) event.gap_bytes = after - next_;

@@ -9,18 +9,38 @@
 namespace oob {
 namespace {
 
-// The offset where the last `lines` lines of these pieces begin, if it is in them.
-std::optional<std::uint64_t> line_start(const std::vector<LogPiece>& pieces, std::uint64_t end, std::size_t lines) {
-  for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {
-    if (!piece->bytes) continue;
-    for (std::size_t i = piece->bytes->size(); i-- > 0;) {
-      if ((*piece->bytes)[i] != std::byte{'\n'}) continue;
-      const std::uint64_t next = piece->log_offset + i + 1;
-      if (next < end && --lines == 0) return next;  // a newline at the very end ends the last line
+// Counts the line ends in [from, end) and keeps nothing; remembers where the line after the first `passed` + 1 begins.
+class LineEnds final : public LogSink {
+ public:
+  LineEnds(std::uint64_t from, std::uint64_t end, std::size_t passed) : next_(from), end_(end), passed_(passed) {}
+  std::size_t count() const { return count_; }
+  std::optional<std::uint64_t> start() const { return start_; }
+
+  std::uint64_t next() const override { return next_; }
+  bool output(std::uint64_t log_offset, ByteView bytes) override {
+    for (std::size_t i = next_ > log_offset ? next_ - log_offset : 0; i < bytes.size(); ++i) {
+      const std::uint64_t after = log_offset + i + 1;
+      if (after >= end_ || start_) return false;  // a newline at the very end ends the last line
+      if (bytes[i] == std::byte{'\n'} && count_++ == passed_) start_ = after;
     }
+    next_ = std::max<std::uint64_t>(next_, log_offset + bytes.size());
+    return true;
   }
-  return {};
-}
+  bool marker(const LogMarker& marker) override {
+    if (marker.gap_bytes) next_ = std::max(next_, position_after(marker).log_offset);
+    return next_ < end_;
+  }
+  void read_at(WallTime) override {}
+
+ private:
+  std::uint64_t next_;
+  const std::uint64_t end_;
+  const std::size_t passed_;
+  std::size_t count_ = 0;
+  std::optional<std::uint64_t> start_;
+};
+
+constexpr std::size_t kCountOnly = std::size_t(-1);
 
 bool feed(LogSink& sink, const LogItem& item) {
   if (!item.bytes) return sink.marker(*item.marker);
@@ -69,59 +89,78 @@ void ConsoleLog::State::each_in_memory(const std::function<bool(const LogItem&)>
 
 struct ConsoleLog::State::ReadJob {
   LogReader reader;
-  LogPieces pieces;
+  std::shared_ptr<LogSink> sink;
   LogView view;
+  bool far = false;
+  std::function<void(Result<>)> done;
   Result<bool> all = false;
-  ReadDone done;
 };
 
 void ConsoleLog::State::read(const LogWanted& wanted, ReadDone done) {
-  if (folder->reads >= limits::log_reads_waiting_max) {
+  const auto pieces = std::make_shared<LogPieces>(wanted);
+  read(pieces, false, [this, pieces, done = std::move(done)](const Result<>& all) {
+    if (!all) return done(tl::unexpected(all.error()));
+    Read read = pieces->take();
+    read.next = std::min(read.next, position.log_offset);
+    done(std::move(read));
+  });
+}
+
+void ConsoleLog::State::read(std::shared_ptr<LogSink> sink, bool far, std::function<void(Result<>)> done) {
+  std::size_t& under_way = far ? folder->searches : folder->reads;
+  if (under_way >= (far ? limits::searches_waiting_max : limits::log_reads_waiting_max)) {
     return folder->shard.post([done = std::move(done)] { done(too_many()); });
   }
-  ++folder->reads;
+  ++under_way;
   go_on(std::make_shared<ReadJob>(
-      ReadJob{LogReader(folder->shard.clock()), LogPieces(wanted), outcome.view, false, std::move(done)}));
+      ReadJob{LogReader(folder->shard.clock()), std::move(sink), outcome.view, far, std::move(done)}));
 }
 
 void ConsoleLog::State::go_on(std::shared_ptr<ReadJob> job) {
-  folder->reader.run([job] { job->all = job->reader.read(job->view, job->pieces); },
-                     [job, weak = weak_from_this(), home = folder] {
-                       const auto self = weak.lock();
-                       const bool there = self && self->owner;
-                       const bool more =
-                           there && job->all && *job->all &&
-                           (self->outcome.view.file_bytes != job->view.file_bytes ||
-                            self->outcome.view.file != job->view.file || self->outcome.end != job->view.end);
-                       if (more) {  // written meanwhile: no longer in memory
-                         job->view = self->outcome.view;
-                         return self->go_on(job);
-                       }
-                       --home->reads;
-                       if (!there) return job->done(removed());
-                       if (!job->all) return job->done(tl::unexpected(job->all.error()));
-                       if (*job->all) {
-                         self->each_in_memory([&](const LogItem& item) { return feed(job->pieces, item); });
-                       }
-                       Read read = job->pieces.take();
-                       read.next = std::min(read.next, self->position.log_offset);
-                       job->done(std::move(read));
-                     });
+  Worker& thread = job->far ? folder->searcher : folder->reader;
+  thread.run([job] { job->all = job->reader.read(job->view, *job->sink); },
+             [job, weak = weak_from_this(), home = folder] {
+               const auto self = weak.lock();
+               const bool there = self && self->owner;
+               const bool more = there && job->all && *job->all &&
+                                 (self->outcome.view.file_bytes != job->view.file_bytes ||
+                                  self->outcome.view.file != job->view.file || self->outcome.end != job->view.end);
+               if (more) {  // written meanwhile: no longer in memory
+                 job->view = self->outcome.view;
+                 return self->go_on(job);
+               }
+               --(job->far ? home->searches : home->reads);
+               if (!there) return job->done(removed());
+               if (!job->all) return job->done(tl::unexpected(job->all.error()));
+               if (*job->all) {
+                 self->each_in_memory([&](const LogItem& item) { return feed(*job->sink, item); });
+               }
+               job->done({});
+             });
 }
 
-// Looks in the last `window` bytes first, as most lines are short; then in more.
+// Looks in the last `window` bytes first, as most lines are short; then in more. The first pass counts, the second goes
+// to the line: so however many are wanted, nothing of them is held, and all but what is in memory is done by the
+// reader.
 void ConsoleLog::State::find_lines(const LinesWanted& wanted, FoundLines done) {
   const std::uint64_t end = wanted.end;
   const std::uint64_t from = end - std::min<std::uint64_t>(wanted.window, end - wanted.oldest);
   if (wanted.lines == 0 || from == end) return folder->shard.post([end, done = std::move(done)] { done(end); });
-  read({.from = from, .to = end, .bytes_max = end - from}, [=, weak = weak_from_this()](Result<Read> read) {
-    if (!read) return done(tl::unexpected(read.error()));
-    if (const auto start = line_start(read->pieces, end, wanted.lines)) return done(*start);
+  const bool far = wanted.window > limits::replay_bytes_max;
+  const auto counted = std::make_shared<LineEnds>(from, end, kCountOnly);
+  read(counted, far, [=, this](const Result<>& all) {  // alive, if the read was done
+    if (!all) return done(tl::unexpected(all.error()));
+    if (counted->count() >= wanted.lines) {
+      const auto found = std::make_shared<LineEnds>(from, end, counted->count() - wanted.lines);
+      return read(found, far, [=](const Result<>& read) {
+        if (!read) return done(tl::unexpected(read.error()));
+        done(found->start().value_or(from));
+      });
+    }
     if (from == wanted.oldest || wanted.window >= wanted.bytes_max) return done(from);
-    const auto self = weak.lock();  // alive, as the read was done
     LinesWanted wider = wanted;
     wider.window = std::min(wanted.bytes_max, wanted.window * 8);
-    self->find_lines(wider, done);
+    find_lines(wider, done);
   });
 }
 

@@ -46,6 +46,7 @@ Result<LogFile::Found> LogFile::recover() {
   }
   if (first.type != LogElement::Type::Marker) found.damage = "it does not begin with a marker";
   found.oldest = first.marker.at.log_offset;
+  found.began = first.marker.time;
   if (found.damage.empty()) find_last_time(found.tail);
   if (found.damage.empty() && found.tail.file_bytes < size && ::ftruncate(fd_, off_t(found.tail.file_bytes)) != 0) {
     return fail(ErrorCode::Unavailable, "ftruncate");

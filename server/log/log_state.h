@@ -16,8 +16,9 @@ struct LogOutcome {
   std::string trouble;
   std::uint64_t unlogged_bytes = 0, oldest = 0;
   LogView view;
+  WallTime began{};
   static LogOutcome of(const LogFile& file) {
-    return {file.end(), file.trouble(), file.unlogged_bytes(), file.oldest(), file.view()};
+    return {file.end(), file.trouble(), file.unlogged_bytes(), file.oldest(), file.view(), file.began()};
   }
 };
 
@@ -30,23 +31,28 @@ struct ConsoleLog::State : std::enable_shared_from_this<ConsoleLog::State> {
   // was not yet given. `spare` is an emptied batch, kept for its capacity.
   struct InFlight {
     std::shared_ptr<LogBatch> batch;
-    std::size_t cost;
+    std::size_t cost, event_cost;
   };
   std::vector<InFlight> in_flight;  // two, seldom more
   LogBatch pending, spare;
-  std::size_t pending_bytes = 0, pending_cost = 0;  // of `pending`
-  std::size_t waiting_cost = 0;                     // of all; cost: with what keeping them takes
-  bool dirty = false;                               // in the folder's list
-  bool dropping = false;                            // `pending` ends with a gap for what no longer fits
+  std::size_t pending_bytes = 0, pending_cost = 0;     // of `pending`
+  std::size_t waiting_cost = 0;                        // of all; cost: with what keeping them takes
+  std::size_t pending_event_cost = 0, event_cost = 0;  // of what people did: of `pending`, of all
+  std::size_t events_left_out = 0;                     // not yet said
+  bool dirty = false;                                  // in the folder's list
+  bool dropping = false;                               // `pending` ends with a gap for what no longer fits
   std::uint64_t dropped_bytes = 0;
   std::string slow;  // said while dropping
   LogOutcome outcome;
   std::optional<WallTime> last_output;
 
   bool full(std::size_t cost) const;
+  bool full_of_events(std::size_t cost) const;
+  void say_left_out();
   bool gathered() const;
-  void add(LogItem item);
-  void add_marker(LogEvent::Kind kind, std::optional<std::uint64_t> gap_bytes, std::string text);
+  void add(LogItem item, bool of_people = false);
+  void add_marker(LogEvent::Kind kind, std::optional<std::uint64_t> gap_bytes, std::string text,
+                  bool of_people = false);
   void drop(std::size_t bytes);
   void reported(LogOutcome now);  // by a job, on the shard
   void written();                 // the oldest batch in flight
@@ -56,6 +62,8 @@ struct ConsoleLog::State : std::enable_shared_from_this<ConsoleLog::State> {
   using ReadDone = std::function<void(Result<Read>)>;
   struct ReadJob;
   void read(const LogWanted& wanted, ReadDone done);
+  // `far`: through many megabytes, so it counts as a search and is done on that thread.
+  void read(std::shared_ptr<LogSink> sink, bool far, std::function<void(Result<>)> done);
   void go_on(std::shared_ptr<ReadJob> job);
   struct SearchJob;
   void search_on(std::shared_ptr<SearchJob> job);
@@ -91,7 +99,7 @@ struct LogFolder::State : std::enable_shared_from_this<LogFolder::State> {
   Timer gather, retry;
   std::vector<ConsoleLog::State*> logs;                   // all
   std::vector<std::shared_ptr<ConsoleLog::State>> dirty;  // with something pending, or wanting a try
-  std::size_t waiting_cost = 0;
+  std::size_t waiting_cost = 0, event_cost = 0;
 
   void mark_dirty(ConsoleLog::State& log);
   void submit_dirty(bool all);  // all: also of logs that have enough in flight

@@ -3,9 +3,9 @@
 // many processes can be faster. Run on a terminal by bench_typist. usage: bench_relay PROCESSES
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
-#include <sys/prctl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>

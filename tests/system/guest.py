@@ -9,10 +9,12 @@ import subprocess
 import tempfile
 import threading
 
-from harness import ROOT, SANITIZED, SLOW, die_with_parent, eventually, tool
+from harness import ROOT, SANITIZED, die_with_parent, eventually, tool
+from harness import SLOW as HOST_SLOW
 
 IAC, BRK = 255, 243
 LCR, MCR = 3, 4            # registers of a 16550: line control, modem control
+SLOW = HOST_SLOW * 3 if SANITIZED else HOST_SLOW  # sanitizers and an emulated processor multiply
 BREAK, DLAB = 0x40, 0x80   # in LCR
 DTR, RTS = 0x01, 0x02      # in MCR
 

@@ -246,6 +246,17 @@ def test_a_stranger_may_do_nothing():
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "nobody was let in"
 
 
+def test_costly_names_are_limited_for_a_user_over_all_their_connections():
+    consoles = "".join(f'[console.{"n" * 40}{i:02}]\nline = "test"\nagent = "rack1"\n' for i in range(40))
+    with Site("[agent.rack1]\n" + consoles, local=False) as site:
+        costly = ",".join(["*" + "n" * 58 + "*"] * 200)
+        answers = [site.rest("GET", f"/v1/consoles?names=nnnn*,{costly}", status=None) for _ in range(40)]
+        assert "consoles" in answers[0], answers[0]
+        assert answers[-1].get("error", {}).get("code") == "conflict", "each came over a connection of its own"
+        site.oob("ls")  # without NAMES it costs nothing
+        eventually(lambda: site.oob("ls", "nnn*", check=False).returncode == 0, 10, "to be let in again")
+
+
 def test_floods_of_messages_and_pings_over_one_connection_are_bounded():
     with Site('[console.a]\nline = "test"\nagent = "local"\n') as site:
         site.wait_up("a")

@@ -107,6 +107,23 @@ def test_who_has_a_token_for_some_consoles_learns_nothing_of_the_others():
             assert site.oob("token", "create", *wish, check=False).returncode == 2
 
 
+def test_a_request_that_waits_for_more_of_a_log_ends_with_its_token():
+    with Site(TWO, https=True) as site:
+        site.wait_up("web01")
+        secret = token(site, "waiter", "--user", "carol", "--may", "log")
+        end = tls(site)
+        known = site.rest("GET", "/v1/consoles/web01/log?from=0")
+        end.sendall(f"GET /v1/consoles/web01/log?from={known['next']}&skip={known.get('skip', 0)}&wait=8 HTTP/1.1\r\nHost: 127.0.0.1:{site.https_port}\r\n"
+                    f"Connection: close\r\nAuthorization: Bearer {secret}\r\n\r\n".encode())
+
+        def row():
+            return json.loads(site.oob("token", "ls", "-o", "json").stdout)["tokens"][-1]
+        eventually(lambda: "last_used" in row(), 5, "the request to be there")
+        site.oob("token", "revoke", row()["id"])
+        said = closes(end).decode()
+        assert said.startswith("HTTP/1.1 401") and "this token was revoked" in said, said
+
+
 def test_a_person_without_an_account_does_with_a_token_what_is_in_it_and_nothing_else():
     with Site(TWO, https=True) as site:
         site.wait_up("web01", "db1")
@@ -223,12 +240,15 @@ def test_another_certificate_than_the_pinned_one_is_refused_with_both_fingerprin
         after = fingerprint(site)
         refused = carol.oob("ls", status=3).stderr
         assert before in refused and after in refused and "oob login" in refused, refused
+        again = carol.oob("login", f"https://127.0.0.1:{site.https_port}", "--name", "srv", text=secret + "\n", status=3).stderr
+        assert "HAS CHANGED" in again and before in again and after in again, "not as if it were new"
+        assert "another CA" not in again and "--fingerprint" in again, again
         # vouched for by a CA of this machine, and under its name: no question; under another: one
         trusted = {"SSL_CERT_FILE": f"{site.folder}/own.pem"}
         carol.oob("login", f"https://localhost:{site.https_port}", text=secret + "\n", more=trusted)
         assert "localhost" in carol.oob("--server", "localhost", "whoami", more=trusted).stdout
-        assert "no CA vouches" in carol.oob("login", f"https://127.0.0.1:{site.https_port}", "--name", "again",
-                                            text=secret + "\n", more=trusted, status=2).stderr
+        assert "no CA vouches" in Person(site, "dave").oob("login", f"https://127.0.0.1:{site.https_port}",
+                                                           text=secret + "\n", more=trusted, status=2).stderr
         # read again on HUP
         shutil.copy(f"{site.folder}/state/tls/server.pem", f"{site.folder}/own.pem")
         mark = site.server.mark()
@@ -256,6 +276,23 @@ def test_a_login_at_a_terminal_asks_once_and_hides_the_token():
         assert terminal.ended() == 0 and terminal.restored()
         assert secret.encode() not in terminal.shown
         terminal.close()
+
+        before = fingerprint(site)
+        site.server.stop()
+        shutil.rmtree(f"{site.folder}/state/tls")
+        site.start_server()
+        for answer in (b"y", b"yes"):  # to a changed certificate only the whole word is one
+            terminal = Terminal([program("oob"), "login", f"https://localhost:{site.https_port}"], environment)
+            terminal.wait(f"HAS CHANGED.*{before}.*{fingerprint(site)}.*Type yes")
+            terminal.type(answer + b"\n")
+            if answer == b"y":
+                assert terminal.ended() == 3
+            else:
+                terminal.wait("Token")
+                terminal.type(secret.encode() + b"\n")
+                terminal.wait("logged in at")
+                assert terminal.ended() == 0
+            terminal.close()
 
 
 @limit(150)

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import terminal
-from harness import Equipment, Site, alone, eventually, program
+from harness import SHELL_USER, Equipment, Site, alone, eventually, program
 
 NUMBERS = '[console.numbers]\nline = "test"\nrate = 200\n[console.other]\nline = "test"\nrate = 1\n'
 
@@ -75,6 +75,17 @@ def test_followed_events_are_told_once():
         events = re.findall(r"^\[\S+ \S+\] .*", follower.text(), re.M)
         logged = [e for e in site.oob("log", "other", "--since", "1h", "--time").stdout.splitlines() if e.startswith("[")]
         assert events == logged, (events[:20], logged)
+
+
+def test_what_is_said_of_a_lost_server_stands_beside_no_prompt():
+    prompting = f'[console.sh]\nline = "exec"\ncommand = ["/bin/bash", "-c", "printf login:; sleep 1000"]\nuser = "{SHELL_USER}"\n'
+    with Site(prompting) as site:
+        site.wait_up("sh")
+        following = terminal.Terminal([program("oob"), "log", "-f", "sh"], {"OOB_SOCKET": site.socket})
+        following.wait("login:")
+        site.server.kill()
+        assert following.wait(rb"login:(.*?)\[[^\]]*; trying again\]").group(1) == b"\r\n"
+        following.close()
 
 
 def test_a_span_of_time_is_exact_to_a_second():

@@ -249,11 +249,13 @@ def test_the_styles_of_conman_and_ssh():
         assert site.oob("attach", "sh", "--escape-style", "vi", check=False).returncode == 2
 
 
-def test_no_line_of_help_is_wider_than_the_terminal():
+def test_no_line_of_ours_is_wider_than_the_terminal():
     with Site(SHELL) as site:
         site.wait_up("sh")
         for columns in (40, 80):
             terminal = attach(site, "sh", "-n", "0", columns=columns)
+            greeting = terminal.wait(rb"\[sh: .*?\]").group()
+            assert max(len(line) for line in greeting.split(b"\r\n")) <= columns, greeting
             begin = len(terminal.shown)
             terminal.type(ESCAPE + b"?")
             text = terminal.wait(rb"leave.*send \^Ec\]", begin=begin).group()

@@ -31,6 +31,7 @@ struct RecordedOutside : AttachOutside {
     requests.push_back(method + " " + path + (names.empty() ? "" : "?names=" + names));
     answers.push_back(std::move(done));
   }
+  bool start_program(const std::string&) override { return program; }
   void finished(Exit status, const std::string& message) override {
     EXPECT_FALSE(exit) << "finished once";
     exit = status;
@@ -51,7 +52,7 @@ struct RecordedOutside : AttachOutside {
   std::string screen, echoed, last_words;
   std::vector<std::string> hints, notices, requests;
   std::deque<Answer> answers;
-  bool held = false;
+  bool held = false, program = false;
   std::optional<Exit> exit;
 };
 

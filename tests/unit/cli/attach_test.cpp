@@ -126,6 +126,76 @@ TEST_F(Attach, another_log_under_the_old_name_is_shown_and_said) {
   EXPECT_TRUE(has(outside.notices, "begins anew"));
 }
 
+TEST_F(Attach, output_that_a_killed_server_had_shown_but_not_yet_written_is_not_shown_twice) {
+  begin();
+  open();
+  attached(7, 0, {{"log", 1234}});
+  output(0, "first line\nsec");
+  break_connection();
+  advance(limits::client_reconnect_delay_max);
+  open();
+  attached(9, 0, {{"log", 1234}});  // the same file, still empty
+  output(0, "first line\nsecond");
+  EXPECT_EQ(outside.screen, "first line\nsecond");
+  EXPECT_FALSE(has(outside.notices, "begins anew"));
+  break_connection();
+  advance(limits::client_reconnect_delay_max);
+  open();
+  attached(11, 0, {{"log", 1235}});
+  EXPECT_TRUE(has(outside.notices, "begins anew"));
+}
+
+TEST_F(Attach, behind_an_unknown_gap_nothing_is_taken_for_shown) {
+  begin();
+  open();
+  attached(7, 0, {{"log", 1234}});
+  output(0, "lost by the server");
+  break_connection();
+  advance(limits::client_reconnect_delay_max);
+  open();
+  attached(9, 0, {{"log", 1234}});
+  event({{"type", "gap"}, {"channel", 1}, {"offset", 0}, {"text", "the agent has lost its ring"}});
+  output(0, "other");
+  EXPECT_EQ(outside.screen, "lost by the serverother");
+}
+
+TEST_F(Attach, whose_token_has_ended_is_told_that_and_not_that_the_connection_was_lost) {
+  attach_as_writer();
+  event({{"type", "error"}, {"code", "denied"}, {"text", "this token was revoked"}});
+  break_connection();
+  EXPECT_EQ(outside.exit, Exit::NotAllowed);
+  EXPECT_EQ(outside.last_words, "this token was revoked");
+  EXPECT_TRUE(outside.notices.empty());
+}
+
+TEST_F(Attach, keys_typed_while_a_local_command_has_the_console_go_nowhere_and_that_is_said_once) {
+  attach_as_writer();
+  outside.program = true;
+  type(
+      "\x05"
+      "c|");
+  type("cat\r");
+  for (const char* key : {"a", "b", "c"}) type(key);
+  EXPECT_EQ(typed(), "");
+  std::size_t said = 0;
+  for (const std::string& hint : outside.hints) said += hint.starts_with("not typed: a local command has the console");
+  EXPECT_EQ(said, 1u);
+}
+
+TEST_F(Attach, a_replay_since_a_time_is_asked_for_once) {
+  begin({.since = "2026-11-21T02:00:00.000Z"});
+  EXPECT_EQ(outside.sent.at(0).at("since"), "2026-11-21T02:00:00.000Z");
+  open();
+  attached(7, 100, {{"since", "2026-11-21T02:34:00.000Z"}});
+  EXPECT_NE(outside.hints.at(0).find(", since "), std::string::npos);
+  EXPECT_EQ(outside.hints.at(0).find("lines"), std::string::npos);
+  output(40, "said then");
+  break_connection();
+  advance(limits::client_reconnect_delay_max);
+  EXPECT_FALSE(outside.sent.back().contains("since"));
+  EXPECT_EQ(outside.sent.back().at("offset"), 49);
+}
+
 TEST_F(Attach, an_emptied_log_is_another_log_however_short_the_old_one_was) {
   attach_as_writer();
   output(0, "old\n");

@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/limits.h"
+
 namespace oob {
 namespace {
 

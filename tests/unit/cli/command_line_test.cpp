@@ -136,6 +136,14 @@ TEST(CommandLine, help_for_an_unknown_command_names_the_nearest) {
   EXPECT_NE(parsed({"attach", "--help"}).say.find("--escape"), std::string::npos);
 }
 
+TEST(CommandLine, what_is_refused_points_at_the_help_that_tells_more) {
+  EXPECT_NE(refused({"inventory", "rollback"}).text.find("`oob help inventory rollback`"), std::string::npos);
+  EXPECT_NE(refused({"log"}).text.find("`oob help log`"), std::string::npos);
+  EXPECT_NE(refused({"help", "bogusbogus"}).text.find("`oob help` lists"), std::string::npos);
+  EXPECT_NE(refused({"-o", "json"}).text.find("`oob ls -o json`"), std::string::npos);
+  EXPECT_EQ(parsed({"-V"}).command->name, "version");
+}
+
 TEST(CommandLine, what_is_refused_is_shown_escaped) {
   const std::string text = refused({"ls", "-o", "\x1b[31mxml"}).text;
   EXPECT_EQ(text.find('\x1b'), std::string::npos);

@@ -12,7 +12,16 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-LiveNames server(Live) { return {{"db1", "web01", "web02"}, {"rack3"}, {"role=web"}, {"local", "rack1"}}; }
+LiveNames server(Live) {
+  return {.consoles = {"db1", "web01", "web02"},
+          .groups = {"rack3"},
+          .labels = {"role=web"},
+          .agents = {"local", "rack1"},
+          .servers = {"home", "work"},
+          .users = {"alice", "bob"},
+          .tokens = {{"38243845", "carol"}},
+          .revisions = {{"3", ""}, {"4", ""}}};
+}
 LiveNames no_server(Live) { return {}; }
 
 Words offered(const Words& words, const std::function<LiveNames(Live)>& ask = server) {
@@ -43,6 +52,26 @@ TEST(Complete, an_argument_is_what_its_table_says) {
   EXPECT_EQ(offered({"inventory", "check", ""}), (Words{":folders"}));
   EXPECT_EQ(offered({"info", "web01", ""}), Words{}) << "one is enough";
   EXPECT_EQ(offered({"who", "web01", "d"}), (Words{"db1"})) << "it takes many";
+}
+
+TEST(Complete, servers_rights_tokens_users_and_revisions) {
+  EXPECT_EQ(offered({"logout", ""}), (Words{"home", "work"}));
+  EXPECT_EQ(offered({"--server", ""}), (Words{"home", "work"}));
+  EXPECT_EQ(offered({"ls", "--server", "w"}), (Words{"work"}));
+  EXPECT_EQ(offered({"ls", "--server=h"}), (Words{"--server=home"}));
+  EXPECT_EQ(offered({"--server", "work", "info", "web"}), (Words{"web01", "web02"})) << "it is no argument";
+  EXPECT_TRUE(offers({"--s"}, "--server"));
+  EXPECT_EQ(offered({"token", "create", "--may", "read,w"}), (Words{"read,write"}));
+  EXPECT_EQ(offered({"token", "create", "--may=read,l"}), (Words{"--may=read,list", "--may=read,log"}));
+  EXPECT_EQ(offered({"token", "create", "--user", "a"}), (Words{"alice"}));
+  EXPECT_EQ(offered({"token", "revoke", ""}), (Words{"38243845"}));
+  EXPECT_EQ(offered({"kick", "web01", ""}), (Words{"alice", "bob"}));
+  EXPECT_EQ(offered({"inventory", "rollback", ""}), (Words{"3", "4"}));
+  EXPECT_EQ(offered({"inventory", "diff", "3", ""}), (Words{"3", "4"}));
+  for (const std::string_view right :
+       {"list", "read", "write", "takeover", "break", "sysrq", "down", "log", "config", "admin"}) {
+    EXPECT_TRUE(offers({"token", "create", "--may", ""}, std::string(right))) << right;
+  }
 }
 
 TEST(Complete, options_are_offered_once_and_never_beside_those_they_exclude) {

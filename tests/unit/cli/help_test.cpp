@@ -5,6 +5,7 @@
 
 #include <sstream>
 
+#include "cli/command_line.h"
 #include "cli/table.h"
 
 namespace oob {
@@ -46,6 +47,14 @@ TEST(Help, is_as_wide_as_the_terminal_and_breaks_no_word) {
 TEST(Help, no_piece_of_the_usage_is_broken) {
   for (const std::string& line : lines_of(help_of(*find_command("log"), 30))) {
     EXPECT_EQ(line.find("[-n") != std::string::npos, line.find("LINES]") != std::string::npos) << line;
+  }
+}
+
+TEST(Help, the_overview_is_as_wide_as_the_terminal_too) {
+  const std::string whole = words_only(overview(1000));
+  for (const std::size_t columns : {40u, 80u}) {
+    for (const std::string& line : lines_of(overview(columns))) EXPECT_LE(width_of(line), columns) << line;
+    EXPECT_EQ(words_only(overview(columns)), whole);
   }
 }
 

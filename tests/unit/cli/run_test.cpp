@@ -235,6 +235,7 @@ TEST_F(Run, steps_come_from_a_file_with_places_for_mistakes) {
 
 TEST_F(Run, a_pattern_that_is_none_or_matches_anything_is_refused) {
   for (const char* regex : {"[", "x*", "", "^"}) EXPECT_FALSE(Pattern::parse(regex)) << regex;
+  EXPECT_NE(Pattern::parse("\\d*").error().message.find("\"\\d*\""), std::string::npos) << "as it was typed";
 }
 
 TEST_F(Run, a_flood_is_bounded_and_a_match_in_its_end_is_found) {

@@ -26,6 +26,16 @@ TEST(EscapedLines, keep_backslashes_in_a_files_text_and_let_no_control_through) 
   EXPECT_EQ(escape_lines("\\r\n\x1b"), "\\\\r\n\\x1b");
 }
 
+TEST(Wrapped, breaks_lines_between_words_only_and_only_those_that_are_too_wide) {
+  EXPECT_EQ(wrapped("[web01: read-write as alice, line exec]", 20, 1), "[web01: read-write\n as alice, line\n exec]");
+  EXPECT_EQ(wrapped("two  columns\nshort", 20, 1), "two  columns\nshort");
+  EXPECT_EQ(wrapped("  a-word-that-is-wider-than-all and more", 20, 4),
+            "  a-word-that-is-wider-than-all\n    and more");
+  EXPECT_EQ(wrapped("", 20, 1), "");
+  const std::string trailing = "trailing blanks are not a word         ";
+  EXPECT_EQ(wrapped(trailing, 30, 0), trailing);
+}
+
 Table sample() {
   Table table({"NAME", "STATE", "DETAIL"});
   table.add({"web01", "up", ""}, Table::Tone::Good);

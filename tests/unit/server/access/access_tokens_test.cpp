@@ -36,12 +36,13 @@ struct Tokens : ::testing::Test {
     disk = std::make_unique<Worker>(shard);
     tokens = std::make_unique<AccessTokens>(
         shard, *disk, *database, access,
-        [](const std::string& names) -> Result<> {
+        [](const std::string& names, const std::string&) -> Result<> {
           if (names == "nowhere") return fail(ErrorCode::NotFound, "no console \"nowhere\"");
           return {};
         },
-        [this](const std::string& name) -> std::optional<Identity> {
+        [this](const std::string& name) -> Result<std::optional<Identity>> {
           const std::lock_guard lock(users_mutex);
+          if (directory_down) return fail(ErrorCode::Unavailable, "no answer");
           const auto found = system_users.find(name);
           return found == system_users.end() ? std::nullopt : std::optional(found->second);
         });
@@ -95,6 +96,7 @@ struct Tokens : ::testing::Test {
   std::unique_ptr<AccessTokens> tokens;
   std::vector<std::string> ended;
   std::map<std::string, Identity> system_users{{"root", {"root", 0, {"root"}, "local"}}};
+  bool directory_down = false;
   std::mutex users_mutex;  // they are looked up on another thread
   const Identity root{"root", 0, {"root"}, "local"};
   const Identity alice{"alice", 1000, {"oob"}, "local"};
@@ -306,6 +308,26 @@ TEST_F(Tokens, who_leaves_the_group_is_told_so_wherever_a_token_of_theirs_is_in_
   EXPECT_EQ(ended.size(), 1u);
   system_user("alice", std::nullopt);
   ASSERT_TRUE(looked([&] { return ended.size() == 2; }));
+}
+
+TEST_F(Tokens, a_user_database_that_does_not_answer_cuts_nobody_off) {
+  system_user("alice", alice);
+  const auto hers = make(alice, {});
+  ASSERT_TRUE(hers);
+  const auto down = [&](bool is_down) {
+    const std::lock_guard lock(users_mutex);
+    directory_down = is_down;
+  };
+  down(true);
+  tokens->look_up_accounts();
+  const auto made = make(root, {});  // behind it on the way there and back
+  ASSERT_TRUE(made);
+  EXPECT_TRUE(may(holder(*hers), Right::List, ""));
+  EXPECT_TRUE(ended.empty());
+  open_again();  // not known yet, and not taken for somebody who has no right for good
+  EXPECT_FALSE(may(holder(*hers), Right::List, ""));
+  down(false);
+  ASSERT_TRUE(until([&] { return tokens->look_up_accounts(), may(holder(*hers), Right::List, ""); }));
 }
 
 TEST_F(Tokens, who_has_left_the_group_when_they_ask_for_another_token_is_told_so_too) {

@@ -298,6 +298,49 @@ TEST_F(ConsoleTest, a_resume_from_before_the_log_begins_is_told_what_is_missing)
   EXPECT_EQ(a.events.front().gap_bytes, std::string("rotated away").size());
 }
 
+TEST_F(ConsoleTest, a_replay_since_a_time_begins_there_and_goes_on_live) {
+  const WallTime now = shard.clock().wall();
+  const auto say_at = [&](Duration ago, const std::string& text) {
+    console->line_output(offset, now - ago, as_bytes(text));
+    offset += text.size();
+  };
+  say_at(std::chrono::hours(2), "long ago\n");
+  say_at(std::chrono::minutes(10), "lately\n");
+  until([&] { return port.acknowledged.line_offset == offset; });
+  Sink a, b;
+  const auto session = console->attach(alice, {.since = now - std::chrono::hours(1)}, a);
+  const auto other = console->attach(bob, {.since = now}, b);
+  until([&] { return a.seen == "lately\n"; });
+  say("live");
+  until([&] { return a.seen == "lately\nlive" && b.seen == "live"; });
+  EXPECT_FALSE(a.has(SessionEvent::Kind::Lagged));
+}
+
+TEST_F(ConsoleTest, a_replay_is_bounded_and_says_so_and_one_that_is_taken_slowly_is_whole) {
+  std::string said;
+  for (int i = 0; i < 30; ++i) {
+    const std::string part(100'000, static_cast<char>('a' + i % 26));
+    say(part);
+    said += part;
+    until([&] { return port.acknowledged.line_offset == offset; });
+  }
+  Sink slow;
+  slow.takes = 50'000;
+  const auto session = console->attach(alice, {.since = shard.clock().wall() - std::chrono::hours(1)}, slow);
+  until([&] {
+    if (!slow.is_ready) {
+      slow.taken = 0;
+      slow.is_ready = true;
+      session->drained();
+    }
+    return slow.seen.size() >= limits::replay_bytes_max;
+  });
+  EXPECT_EQ(slow.seen, said.substr(said.size() - limits::replay_bytes_max));
+  ASSERT_EQ(slow.events.size(), 1u);
+  EXPECT_EQ(slow.events[0].gap_bytes, said.size() - limits::replay_bytes_max);
+  EXPECT_NE(slow.events[0].text.find("oob log --since"), std::string::npos);
+}
+
 TEST_F(ConsoleTest, its_sessions_are_told_when_it_goes) {
   Sink a;
   const auto session = console->attach(alice, {.want_write = true}, a);

@@ -193,6 +193,7 @@ TEST_F(People, a_kicked_user_is_told_by_whom_and_so_are_the_others) {
   EXPECT_EQ(console->kick("alice", "bob"), 1u);
   EXPECT_NE(a.find(Kind::Removed, "bob ended your session"), nullptr);
   EXPECT_NE(b.find(Kind::Note, "bob kicked alice"), nullptr);
+  EXPECT_LT(b.find(Kind::Note, "bob kicked alice"), b.find(Kind::Left, "")) << "why she leaves, before she does";
   EXPECT_EQ(console->writer(), "") << "the seat is free, and nobody's by itself";
   EXPECT_EQ(console->sessions().size(), 1u);
   EXPECT_NE(log_text().find("bob kicked alice"), std::string::npos);

@@ -36,8 +36,8 @@ class TestBackend final : public Backend {
       : logs(shard, folder.path + "/log"),
         database(*Database::open(folder.path + "/db")),
         disk(shard),
-        tokens(shard, disk, *database, access, [this](const std::string& names) -> Result<> {
-          const auto found = select(names);
+        tokens(shard, disk, *database, access, [this](const std::string& names, const std::string& user) -> Result<> {
+          const auto found = select(names, user);
           return found ? Result<>{} : tl::unexpected(found.error());
         }) {
     for (const std::string name : {"a", "b"}) {
@@ -47,7 +47,7 @@ class TestBackend final : public Backend {
     }
   }
 
-  Result<std::vector<std::string>> select(const std::string& names) override {
+  Result<std::vector<std::string>> select(const std::string& names, const std::string&) override {
     if (!consoles.contains(names)) return fail(ErrorCode::NotFound, "no console \"" + names + "\"");
     return std::vector<std::string>{names};
   }

@@ -192,6 +192,36 @@ TEST_F(Api, history_and_diff_have_the_fields_of_the_schema_and_orders_are_read) 
   EXPECT_EQ(backend.orders, (std::vector<std::string>{"apply yes replace", "rollback 2"}));
 }
 
+TEST_F(Api, a_list_of_tokens_comes_in_parts_that_join_without_a_gap_or_repeat) {
+  std::vector<std::string> made, listed;
+  for (int i = 0; i < 5; ++i) {
+    const auto token = json::parse(ask(alice, "POST", "/v1/tokens").body);
+    made.emplace_back(token.at("id").as_string());
+  }
+  std::string after;
+  do {
+    const auto page = get("/v1/tokens?max=2" + (after.empty() ? "" : "&after=" + after)).as_object();
+    EXPECT_LE(page.at("tokens").as_array().size(), 2u);
+    for (const auto& token : page.at("tokens").as_array()) listed.emplace_back(token.at("id").as_string());
+    after = page.contains("next") ? std::string(page.at("next").as_string()) : "";
+  } while (!after.empty() && listed.size() < 10);
+  std::ranges::sort(made), std::ranges::sort(listed);
+  EXPECT_EQ(listed, made);
+  EXPECT_EQ(ask(alice, "GET", "/v1/tokens?after=zz").status, 404u);
+}
+
+TEST_F(Api, a_check_of_any_folder_takes_the_right_admin_as_it_quotes_what_is_in_the_files) {
+  Identity limited = alice;
+  auto scope = std::make_shared<TokenScope>();
+  scope->account = true;
+  scope->rights = {Right::Config};
+  limited.token = scope;
+  EXPECT_EQ(ask(limited, "POST", "/v1/inventory/check", R"({"dir":"/etc/oob"})").status, 403u);
+  EXPECT_TRUE(backend.orders.empty());
+  EXPECT_EQ(ask(limited, "POST", "/v1/inventory/check").status, 200u);
+  EXPECT_EQ(ask(alice, "POST", "/v1/inventory/check", R"({"dir":"/etc/oob"})").status, 200u);
+}
+
 TEST_F(Api, numbers_in_a_query_have_to_be_numbers) {
   for (const std::string query : {"lines=x", "from=-1", "max=1x", "max=0", "lines=99999999999999999999"}) {
     EXPECT_EQ(ask(alice, "GET", "/v1/consoles/a/log?" + query).status, 400u) << query;

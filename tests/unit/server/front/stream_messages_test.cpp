@@ -71,6 +71,8 @@ TEST(StreamMessages, fields_of_the_wrong_type_or_range_are_refused_by_name) {
       {R"({"type":"sysrq","channel":1,"seat":1,"sequence":1,"key":"\r"})", "key"},
       {R"({"type":"sysrq","channel":1,"seat":1,"sequence":1})", "key"},
       {R"({"type":"message","channel":1,"text":""})", "text"},
+      {R"({"type":"message","channel":1,"text":" \t "})", "text"},
+      {R"({"type":"attach","channel":1,"console":"a","since":"02:00"})", "since"},
       {R"({"type":"attach","channel":1,"console":5})", "console"},
       {R"({"type":"attach","channel":1,"console":"a","write":"yes"})", "write"},
       {R"({"type":"attach","channel":1,"console":"a","offset":-1})", "offset"},

@@ -150,6 +150,23 @@ TEST_F(ConsoleLogs, a_new_incarnation_goes_on_in_the_same_log) {
   EXPECT_EQ(text_of(read(0)), "oldnew");
 }
 
+TEST_F(ConsoleLogs, lines_far_back_are_looked_for_by_a_few_at_a_time_and_others_read_meanwhile) {
+  for (int i = 0; i < 40; ++i) {
+    say(std::string(100'000, '\n'));
+    flush();
+  }
+  EXPECT_EQ(last_lines(1'500'000, 64 << 20), 2'500'000u);
+  EXPECT_EQ(last_lines(100'000'000, 64 << 20), 0u);
+  std::size_t found = 0, refused = 0;
+  for (std::size_t i = 0; i < limits::searches_waiting_max + 10; ++i) {
+    log->find_last_lines(100'000'000, 64 << 20, [&](const Result<std::uint64_t>& at) { ++(at ? found : refused); });
+  }
+  EXPECT_EQ(text_of(read(0, 3)), "\n\n\n");
+  EXPECT_LT(found, limits::searches_waiting_max) << "they would be in its way on its thread";
+  until([&] { return found + refused == limits::searches_waiting_max + 10; });
+  EXPECT_EQ(refused, 10u);
+}
+
 TEST_F(ConsoleLogs, the_last_lines_are_found_in_the_file_and_in_memory) {
   for (int i = 0; i < 1000; ++i) say("line " + std::to_string(i) + "\n");
   flush();
@@ -207,6 +224,26 @@ TEST_F(ConsoleLogs, a_disk_that_hangs_costs_bounded_memory_and_an_exact_gap) {
   EXPECT_EQ(missing, lost);
   EXPECT_EQ(bytes + missing, 10'000'000u);
   EXPECT_EQ(all.next, 10'000'000u);
+}
+
+TEST_F(ConsoleLogs, what_people_did_is_not_pushed_out_by_a_line_that_floods_a_slow_disk_and_has_a_limit) {
+  for (int i = 0; i < 1000; ++i) say(std::string(10'000, 'x'));
+  for (int i = 0; i < 1000; ++i) say("y");
+  log->append_line_event(LogEvent::Kind::Note, "of the line");
+  log->append_event(LogEvent::Kind::Attach, "alice read-write");
+  for (int i = 0; i < 1000; ++i) log->append_event(LogEvent::Kind::Note, "alice: " + std::string(500, 'm'));
+  EXPECT_LE(log->pending_bytes(), limits::log_waiting_bytes_max + limits::log_event_bytes_max + 1000);
+  flush();
+  flush();
+  const std::string file = content("web01");
+  EXPECT_NE(file.find(" alice read-write"), std::string::npos);
+  EXPECT_EQ(file.find("of the line"), std::string::npos);
+  std::size_t told = 0;
+  for (std::size_t at = file.find(" alice: m"); at != std::string::npos; at = file.find(" alice: m", at + 1)) ++told;
+  EXPECT_GT(told, 20u);
+  EXPECT_NE(file.find(" 1 event left out: disk too slow"), std::string::npos) << "what the line told";
+  EXPECT_NE(file.find(" " + std::to_string(1000 - told) + " events left out: disk too slow"), std::string::npos);
+  EXPECT_EQ(logs->pending_bytes(), 0u);
 }
 
 TEST_F(ConsoleLogs, logs_moved_away_are_begun_anew) {

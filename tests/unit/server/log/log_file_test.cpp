@@ -230,6 +230,35 @@ TEST_F(LogFiles, events_are_told_once_however_small_the_steps) {
   }
 }
 
+TEST_F(LogFiles, long_events_are_read_in_parts_and_each_is_told_once) {
+  auto file = opened();
+  for (int i = 0; i < 2000; ++i) {
+    say(*file, "x");
+    LogItem item;
+    item.marker = std::make_unique<LogMarker>(
+        LogMarker{LogEvent::Kind::Note, clock.wall(), file->end(), {}, std::to_string(i) + std::string(900, '.')});
+    file->write({&item, 1});
+  }
+  std::uint64_t next = 0;
+  int told = 0, reads = 0;
+  for (bool done = false; !done; ++reads) {
+    LogPieces pieces(next, 1 << 20);
+    done = *file->read(pieces);
+    const auto read = pieces.take();
+    std::size_t bytes = 0;
+    for (const LogPiece& piece : read.pieces) {
+      if (!piece.event || piece.event->kind != LogEvent::Kind::Note) continue;
+      EXPECT_TRUE(piece.event->text.starts_with(std::to_string(told++) + "."));
+      bytes += piece.event->text.size();
+    }
+    EXPECT_LE(bytes, limits::log_request_bytes_max);
+    ASSERT_TRUE(done || read.next > next);
+    next = read.next;
+  }
+  EXPECT_EQ(told, 2000);
+  EXPECT_EQ(reads, 2);
+}
+
 TEST_F(LogFiles, a_reader_inside_a_gap_is_told_the_rest_of_it) {
   auto file = opened();
   say(*file, "abc");
