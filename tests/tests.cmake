@@ -69,3 +69,10 @@ foreach(name generator relay typist viewers)
   add_executable(bench_${name} EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/bench/${name}.cpp)
   add_dependencies(bench bench_${name})
 endforeach()
+
+# Peers of the system tests that no package has; they link nothing of ours.
+add_custom_target(simulators)
+file(GLOB rude_bmc_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/simulators/*.cpp)
+add_executable(rude_bmc EXCLUDE_FROM_ALL ${rude_bmc_sources})
+target_link_libraries(rude_bmc PRIVATE OpenSSL::Crypto)
+add_dependencies(simulators rude_bmc)

@@ -138,11 +138,10 @@ class Outband(Product):
         server = f"unix:{self.folder}/a" if self.agent == "local" else f"{self.centre}:{self.port}"
         self.agent_config = self.write("agent.toml", f'name = "{self.agent}"\nserver = "{server}"\n'
                                        f'state = "{self.folder}/agent"\nrings = "{self.folder}/rings"\n'
-                                       f'[allow]\ntcp = ["127.0.0.0/8:*", "10.77.0.0/16:*"]\n')
+                                       f'[allow]\ntcp = ["127.0.0.0/8:*", "10.77.0.0/16:*"]\nbmc = ["127.0.0.0/8:*"]\n')
         agents = f"[agent.{self.agent}]\n" if self.agent != "local" else ""
         self.write("inventory.d/bench.toml", agents + "".join(
-            f'[console.{name}]\nline = "tcp"\nagent = "{self.agent}"\naddress = "{self.address}:{self.first_port + index}"\ninsecure = true\n'
-            for index, name in enumerate(self.names)))
+            f'[console.{name}]\nagent = "{self.agent}"\n{self.line(index)}' for index, name in enumerate(self.names)))
         if self.agent != "local":
             self.spawn(f"{BIN}/oobd", "--foreground", "--config", self.config, ready="server: ready")
             token = subprocess.run([f"{BIN}/oob", "agent", "enroll", self.agent], capture_output=True, text=True, check=True,
@@ -151,6 +150,9 @@ class Outband(Product):
                             f"{self.folder}/agent"], input=token, text=True, check=True, capture_output=True)
             self.roots[0].terminate()
             self.roots.pop().wait(20)
+
+    def line(self, index):
+        return f'line = "tcp"\naddress = "{self.address}:{self.first_port + index}"\ninsecure = true\n'
 
     def start(self):
         self.spawn(f"{BIN}/oobd", "--foreground", "--config", self.config)

@@ -207,7 +207,8 @@ class Site:
                        f'rings = "{self.folder}/agents/{name}/rings"\n[allow]\n'
                        f'programs = [{{ program = "/bin/bash", users = ["{SHELL_USER}"] }}, '
                        f'{{ program = "/bin/cat", users = ["{SHELL_USER}"] }}]\n'
-                       f'tcp = ["127.0.0.1:*"]\nunix = ["{self.folder}/*"]\nserial = ["{self.folder}/*"]\n'
+                       f'tcp = ["127.0.0.1:*"]\nbmc = ["127.0.0.0/8:*", "[::1]:*"]\nunix = ["{self.folder}/*"]\n'
+                       f'serial = ["{self.folder}/*"]\n'
                        f'secrets = ["{self.folder}/secrets/*"]\ntest = true\n')
         return path
 
