@@ -187,7 +187,7 @@ def test_ten_megabytes_come_whole_while_another_line_of_the_agent_is_typed_on():
             terminal.type(b"hello\r")
             terminal.wait("hello")
             terminal.close()
-            site.wait_logged("web01", 150000, timeout_s=60)
+            eventually(lambda: "flood 000000150000 " in site.oob("log", "web01", "-n", "2", "--raw").stdout, 60, "its last line")
             text = site.oob("log", "web01", "--raw", timeout_s=60).stdout
             numbers = re.findall(r"flood (\d{12}) ", text)
             assert [int(n) for n in numbers] == list(range(int(numbers[0]), 150001)), len(numbers)
