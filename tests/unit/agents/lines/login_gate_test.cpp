@@ -94,6 +94,45 @@ TEST(LoginGate, a_script_that_fails_closes_the_connection) {
   EXPECT_TRUE(site.until([&] { return !site.device.peer->read(some); }));
 }
 
+// Takes a byte whenever it is asked to.
+struct SlowDriver final : Line {
+  explicit SlowDriver(LineEvents& e) : events(e) {}
+  void start() override {}
+  std::size_t write(ByteView bytes) override {
+    if (!std::exchange(takes, false)) return 0;
+    taken += as_text(bytes.first(1));
+    return 1;
+  }
+  void set_reading(bool) override {}
+  LineEvents& events;
+  std::string taken;
+  bool takes = false;
+};
+SlowDriver* slow = nullptr;
+std::unique_ptr<Line> make_slow(Shard&, const LineConfig&, LineEvents& events) {
+  auto made = std::make_unique<SlowDriver>(events);
+  slow = made.get();
+  return made;
+}
+
+TEST(LoginGate, what_the_script_types_is_with_the_device_before_anybody_else_may_type) {
+  Shard shard;
+  Recorder events;
+  const LineConfig config{"web01", "tcp", {{"login", "send \"vsp\""}}, {}};
+  const auto line = behind_login(shard, config, events, make_slow);
+  line->start();
+  slow->events.line_up("there", 0);
+  for (const char* so_far : {"v", "vs", "vsp"}) {
+    EXPECT_FALSE(events.up) << so_far;
+    slow->takes = true;
+    slow->events.line_writable();
+    EXPECT_EQ(slow->taken, so_far);
+  }
+  EXPECT_EQ(events.up, "there");
+  slow->takes = true;
+  EXPECT_EQ(line->write(as_bytes("x")), 1u);
+}
+
 TEST(LoginGate, a_script_that_only_a_broken_server_sends_is_told_in_words) {
   Shard shard;
   Recorder events;
