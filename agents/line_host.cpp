@@ -152,7 +152,7 @@ void LineHost::line_down(std::string reason) {
   give_up_fetching();
   if (state_.up && shard_.clock().now() - up_since_ >= kSoundAfter) backoff_.reset();
   set_state(false, reason, 0);
-  retry_.once(backoff_.next(), [this] { attempt(); });
+  retry_.once(std::max(backoff_.next(), std::exchange(rest_, Duration(0))), [this] { attempt(); });
   await_device();
 }
 

@@ -79,6 +79,7 @@ class LineHost final : private LineEvents {
   void line_note(std::string text) override;
   void line_lost(std::string why) override;
   void line_facts(LineFacts facts) override;
+  void line_rest(Duration at_least) override { rest_ = at_least; }
 
   void attempt();
   bool fetch(const LineKind& kind);
@@ -106,6 +107,7 @@ class LineHost final : private LineEvents {
   State state_;
   Timer retry_, input_deadline_, facts_told_;
   bool facts_wait_ = false;            // for facts_told_
+  Duration rest_{0};                   // line_rest(), until the line is down
   std::unique_ptr<PathWatch> device_;  // while the line is down for lack of it
   Backoff backoff_;
   SteadyTime up_since_{};

@@ -72,14 +72,22 @@ std::string address_of_bmc(const LineConfig& line) {
   return ipmi::bmc_address(setting(line, "address"), port.empty() ? ipmi::kIpmiPort : port);
 }
 
+// Whether it reaches a host and port, which the key `tcp` permits.
+bool dials(const LineConfig& line) { return line.kind == "tcp" || line.kind == "telnet" || line.kind == "ssh"; }
+
+std::string destination_of(const LineConfig& line) {
+  const std::string address = setting(line, "address");
+  return line.kind == "ssh" ? ssh_address(address).value_or(address) : address;
+}
+
 // What would permit the line, as it is to be written in [allow].
 std::string remedy(const LineConfig& line) {
   if (line.kind == "exec") {
     const std::string program = line.argv.empty() ? "" : line.argv[0];
     return "programs = [{ program = " + in_quotes(program) + ", users = [" + in_quotes(user_of(line)) + "] }]";
   }
-  if (line.kind == "tcp") return "tcp = [" + in_quotes(setting(line, "address")) + "]";
   if (line.kind == "sol") return "bmc = [" + in_quotes(address_of_bmc(line)) + "]";
+  if (dials(line)) return "tcp = [" + in_quotes(destination_of(line)) + "]";
   if (line.kind == "unix") return "unix = [" + in_quotes(setting(line, "path")) + "]";
   if (line.kind == "serial") return "serial = [" + in_quotes(setting(line, "device")) + "]";
   return "test = true";
@@ -203,12 +211,11 @@ Result<> Policy::permits_bmc(const std::string& address) const {
 }
 
 Result<> Policy::permits(const LineConfig& line) const {
-  const bool permitted = (line.kind == "exec" && permits_program(line)) ||
-                         (line.kind == "tcp" && permits(tcp_, setting(line, "address"))) ||
-                         (line.kind == "sol" && permits(bmc_, address_of_bmc(line))) ||
-                         (line.kind == "unix" && matches_one(unix_, setting(line, "path"))) ||
-                         (line.kind == "serial" && matches_one(serial_, setting(line, "device"))) ||
-                         (line.kind == "test" && test_);
+  const bool permitted =
+      (line.kind == "exec" && permits_program(line)) || (dials(line) && permits(tcp_, destination_of(line))) ||
+      (line.kind == "sol" && permits(bmc_, address_of_bmc(line))) ||
+      (line.kind == "unix" && matches_one(unix_, setting(line, "path"))) ||
+      (line.kind == "serial" && matches_one(serial_, setting(line, "device"))) || (line.kind == "test" && test_);
   if (permitted) return permits_secrets(line);
   if (!find_line_kind(line.kind)) {
     return fail(ErrorCode::Denied, "this agent knows no line of kind " + in_quotes(line.kind) + "; update it");

@@ -29,6 +29,7 @@ oob_install(oobd TARGETS oobd RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 oob_install(oobd FILES etc/oobd.toml DESTINATION ${OOB_ETC})
 oob_install(oobd DIRECTORY DESTINATION ${OOB_ETC}/inventory.d)
 oob_install(oobd FILES etc/inventory.d/example.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/oobd/examples)
+oob_install(oobd DIRECTORY etc/profiles.d DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/oobd)
 oob_install(oobd FILES schema/rest.openapi.yaml schema/stream.md docs/LOG-FORMAT.md docs/SECURITY.md docs/LINES.md
   DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/oobd)
 oob_install(oobd FILES docs/man/oobd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)

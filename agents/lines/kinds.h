@@ -4,6 +4,6 @@
 
 namespace oob {
 
-extern const LineKind kExecKind, kSerialKind, kSolKind, kTcpKind, kTestKind, kUnixKind;
+extern const LineKind kExecKind, kSerialKind, kSolKind, kSshKind, kTcpKind, kTestKind, kUnixKind;
 
 }  // namespace oob

@@ -49,6 +49,8 @@ class LineEvents {
   virtual void line_note(std::string text) = 0;  // worth knowing: "break received"
   virtual void line_lost(std::string why) = 0;   // output is missing here; nobody knows how much to the byte
   virtual void line_facts(LineFacts facts) = 0;  // all of them, when one has changed; forgotten when the line is down
+  // Before line_down(): the next try is to be no sooner, for instance since a wrong password locks the account.
+  virtual void line_rest(Duration at_least) { static_cast<void>(at_least); }
 };
 
 class Line {
@@ -67,8 +69,10 @@ class Line {
 
 // A key of a kind, for the checker (`oobd check`) and the documentation.
 struct LineKey {
-  // SecretFile: its value is the place of a file (secret_place_error() in settings.h), and no secret.
-  enum class Type { Text, Integer, Boolean, Duration, Address, Path, TextList, SecretFile };
+  // TextList: becomes LineConfig::argv. Words: text or a list of text without commas; the setting has them joined by
+  // commas. SecretFile: its value is the place of a file (secret_place_error() in settings.h), and no secret. Login:
+  // the setting is a script's canonical text (login_script.h).
+  enum class Type { Text, Integer, Boolean, Duration, Address, Path, TextList, Words, SecretFile, Login };
   std::string_view name;
   Type type;
   bool required;

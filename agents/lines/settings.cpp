@@ -5,6 +5,8 @@
 #include <cassert>
 #include <charconv>
 
+#include "common/runtime/descriptor.h"
+
 namespace oob {
 
 std::string text_setting(const LineConfig& config, const std::string& key, std::string_view otherwise) {
@@ -22,6 +24,28 @@ std::int64_t integer_setting(const LineConfig& config, const LineKey& key, std::
 
 bool boolean_setting(const LineConfig& config, const std::string& key) {
   return text_setting(config, key, "false") == "true";
+}
+
+std::vector<std::string> words_setting(const LineConfig& config, const std::string& key) {
+  std::vector<std::string> out;
+  const std::string text = text_setting(config, key, "");
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    if (end > at) out.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
+Result<std::string> ssh_address(std::string_view address) {
+  const bool bare_v6 = address.find(':') != address.rfind(':') && !address.starts_with('[');
+  const bool has_port = !bare_v6 && !address.ends_with(']') && address.find(':') != std::string_view::npos;
+  const std::string whole =
+      bare_v6 ? "[" + std::string(address) + "]:22" : std::string(address) + (has_port ? "" : ":22");
+  const auto parsed = parse_host_port(whole);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (parsed->port.find_first_not_of('0') == std::string::npos) return fail(ErrorCode::Usage, "the port cannot be 0");
+  return whole;
 }
 
 const LineKey& key_of(std::span<const LineKey> keys, std::string_view name) {

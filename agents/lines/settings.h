@@ -13,6 +13,16 @@ std::string text_setting(const LineConfig& config, const std::string& key, std::
 std::int64_t integer_setting(const LineConfig& config, const LineKey& key, std::int64_t otherwise);
 bool boolean_setting(const LineConfig& config, const std::string& key);  // "true" or else
 
+// A Words key's words; none if it is not set.
+std::vector<std::string> words_setting(const LineConfig& config, const std::string& key);
+
+// "host" or "host:port" as "host:port", with port 22 if none is written. Errors as parse_host_port(); port 0.
+Result<std::string> ssh_address(std::string_view address);
+
+// The end of the reason why a line is down and stays so for limits::login_refused_rest.
+inline constexpr std::string_view kRestWords =
+    "; the next try is in 10 minutes, lest the account is locked (to try at once: ^Eco in `oob attach`)";
+
 // The entry of a kind's table; our mistake if it is not there.
 const LineKey& key_of(std::span<const LineKey> keys, std::string_view name);
 

@@ -6,6 +6,7 @@
 #include <cassert>
 
 #include "common/limits.h"
+#include "common/runtime/worker.h"
 
 namespace oob {
 
@@ -15,6 +16,11 @@ Shard::~Shard() = default;
 void Shard::run() {
   thread_ = std::this_thread::get_id();
   io_.run();
+}
+
+Worker& Shard::side() {
+  if (!side_) side_ = std::make_unique<Worker>(*this);
+  return *side_;
 }
 
 void Shard::stop() { io_.stop(); }

@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
+#include <memory>
 #include <thread>
 
 #include "common/bytes.h"
@@ -12,6 +13,8 @@
 namespace oob {
 
 namespace asio = boost::asio;
+
+class Worker;
 
 class Shard {
  public:
@@ -28,6 +31,9 @@ class Shard {
   void stop();                            // any thread
   void post(std::function<void()> work);  // any thread; runs later on the shard
   void assert_here() const;               // our mistake if not called on the shard's thread
+  // A thread beside it, made when first asked for: for work that takes milliseconds of the CPU (a key exchange), which
+  // keys are not to wait for.
+  Worker& side();
 
  private:
   asio::io_context io_{1};
@@ -35,6 +41,7 @@ class Shard {
   SystemClock clock_;
   Bytes read_buffer_;
   std::thread::id thread_;
+  std::unique_ptr<Worker> side_;  // the first to go: it posts here
 };
 
 // A timer that calls back once, or every so often, until cancelled or destroyed.

@@ -14,6 +14,9 @@ constexpr std::string_view kKindOfBmc = "sol";
 constexpr std::string_view kKeysOfBmc[] = {"address", "port",  "user",      "password-file",
                                            "kg-file", "suite", "privilege", "quirks"};
 
+// Another way into the same BMC is its SSH command line.
+constexpr std::string_view kKeysOfBmcBySsh[] = {"address", "user", "password-file"};
+
 const LineKind* read_kind(TableReader& table, std::span<const LineKind> kinds) {
   std::vector<std::string> names;
   for (const auto& kind : kinds) names.emplace_back(kind.name);
@@ -39,10 +42,36 @@ std::optional<std::string> read_text(TableReader& table, const LineKey& key) {
   return text;
 }
 
+std::optional<std::string> read_words(TableReader& table, const LineKey& key) {
+  const auto* value = table.any(key.name);
+  if (!value) return {};
+  std::vector<std::string> words;
+  if (value->is(toml_file::Value::Type::List)) {
+    words = table.texts(key.name).value_or(words);
+  } else if (const auto one = table.text(key.name)) {
+    words = {*one};
+  } else {
+    return {};
+  }
+  std::string out;
+  for (const auto& word : words) {
+    if (word.empty() || word.find(',') != std::string::npos) {
+      table.error(key.name, in_quotes(word) + " cannot be one of " + in_quotes(key.name));
+      return {};
+    }
+    out += (out.empty() ? "" : ",") + word;
+  }
+  if (out.empty()) {
+    table.error(key.name, in_quotes(key.name) + " is empty");
+    return {};
+  }
+  return out;
+}
+
 // A key's value as drivers get it: numbers in decimal, times in milliseconds, "true" or "false". One that is not
 // written is `otherwise`'s, if that has it.
-void read_key(TableReader& table, const LineKey& key, const LineConfig& otherwise, std::vector<SecretPlace>& secrets,
-              LineConfig& out) {
+void read_key(TableReader& table, const LineKind& kind, const LineKey& key, const LineConfig& otherwise,
+              std::vector<SecretPlace>& secrets, Diagnostics& to, LineConfig& out) {
   const auto inherited = otherwise.settings.find(std::string(key.name));
   const bool inherits =
       key.type == LineKey::Type::TextList ? !otherwise.argv.empty() : inherited != otherwise.settings.end();
@@ -73,6 +102,12 @@ void read_key(TableReader& table, const LineKey& key, const LineConfig& otherwis
       break;
     case LineKey::Type::SecretFile:
       value = read_secret_place(table, key.name, secrets);
+      break;
+    case LineKey::Type::Words:
+      value = read_words(table, key);
+      break;
+    case LineKey::Type::Login:
+      value = read_login(table, key.name, kind, to);
       break;
     case LineKey::Type::TextList:
       if (const auto list = table.texts(key.name)) {
@@ -119,7 +154,7 @@ BmcEntry read_bmc_table(const ConsoleContext& context, const toml_file::Value& v
   }
   for (const auto& key : kind->keys) {
     if (std::ranges::find(kKeysOfBmc, key.name) != std::end(kKeysOfBmc)) {
-      read_key(table, key, {}, context.secrets, out.line);
+      read_key(table, *kind, key, {}, context.secrets, to, out.line);
     }
   }
   table.finish();
@@ -146,12 +181,15 @@ ConsoleEntry read_console_table(const ConsoleContext& context, const toml_file::
     return out;
   }
   out.line.kind = kind->name;
-  const bool takes_over = context.bmc && kind->name == kKindOfBmc;
+  const bool by_ssh = kind->name == "ssh" && !table.any("address");
+  const bool takes_over = context.bmc && (kind->name == kKindOfBmc || by_ssh);
   if (takes_over && !context.bmc->agent.empty()) out.agent = context.bmc->agent;
   if (agent) out.agent = *agent;
   const LineConfig nothing;
   for (const auto& key : kind->keys) {
-    read_key(table, key, takes_over ? context.bmc->line : nothing, context.secrets, out.line);
+    const bool of_bmc =
+        takes_over && (!by_ssh || std::ranges::find(kKeysOfBmcBySsh, key.name) != std::end(kKeysOfBmcBySsh));
+    read_key(table, *kind, key, of_bmc ? context.bmc->line : nothing, context.secrets, to, out.line);
   }
   table.finish();
   if (to.errors() != errors_before || !kind->check) return out;

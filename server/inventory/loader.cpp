@@ -1,5 +1,6 @@
 // The loader: parses each file, then reads agents, then nodes and consoles, then groups, so that a name may be used
-// before the place where it is defined. Lines of one console are checked in line_reader.cpp, groups in groups.cpp.
+// before the place where it is defined. Lines of one console are checked in line_reader.cpp, groups in groups.cpp;
+// profiles.cpp makes consoles of console servers.
 #include "server/inventory/loader.h"
 
 #include <dirent.h>
@@ -12,6 +13,7 @@
 #include "common/text.h"
 #include "common/toml/table.h"
 #include "server/inventory/parts.h"
+#include "server/inventory/profiles.h"
 
 namespace oob {
 namespace {
@@ -33,11 +35,14 @@ class Loader {
     for (const auto& document : documents_) read_top(document);
     for (const auto* entry : agents_) read_agent(*entry);
     for (const auto& [name, agent] : out_.agents) agent_names_.push_back(name);
+    Profiles profiles(profile_entries_, kinds_, to_);
+    profiles_ = &profiles;
     for (const auto* entry : nodes_) read_node(*entry);
     for (const auto* entry : consoles_) {
       const ConsoleContext alone{entry->key, "", {}, agent_names_, kinds_, secrets_};
-      if (claim(names_, entry->key, entry->at)) read_console(entry->key, alone, *entry);
+      if (claim(names_, entry->key, entry->at)) read_console(entry->key, alone, entry->at, entry->value);
     }
+    for (const auto* entry : servers_) read_console_server(*entry);
     resolve_groups(groups_, out_, to_);
     return std::move(out_);
   }
@@ -64,6 +69,8 @@ class Loader {
     gather("node", nodes_, true);
     gather("console", consoles_, true);
     gather("group", groups_, false);
+    gather("profile", profile_entries_, true);
+    gather("console-server", servers_, true);
     top.finish();
   }
 
@@ -107,7 +114,7 @@ class Loader {
     }
     table.finish();
     for (const auto& [full_name, console] : consoles) {
-      read_console(full_name, context, *console);
+      read_console(full_name, context, console->at, console->value);
       node.consoles.push_back(full_name);
     }
     if (node.bmc && node.bmc->agent.empty()) {
@@ -117,22 +124,41 @@ class Loader {
     out_.nodes[name] = std::move(node);
   }
 
-  void read_console(const std::string& name, const ConsoleContext& of_node, const Entry& entry) {
+  // A port that has the name of a node without a console of its own is that node's.
+  void read_console_server(const Entry& entry) {
+    if (!claim(server_places_, entry.key, entry.at)) return;
+    for (const auto& [name, at, table] : profiles_->consoles_of(entry)) {
+      const std::size_t errors = to_.errors();
+      const auto node = out_.nodes.find(name);
+      const bool of_node = node != out_.nodes.end() && !out_.find_console(name);
+      if (!of_node && !claim(names_, name, at)) continue;
+      const Labels labels = of_node ? node->second.labels : Labels();
+      const ConsoleContext context{name, of_node ? name : "", labels, agent_names_, kinds_, secrets_};
+      read_console(name, context, at, table);
+      if (of_node) node->second.consoles.insert(node->second.consoles.begin(), name);
+      if (to_.errors() != errors) return;  // what is wrong with one is wrong with all
+    }
+  }
+
+  void read_console(const std::string& name, const ConsoleContext& of_node, const Position& at, const Value& table) {
     if (out_.consoles.size() >= limits::names_max) {
-      if (!said_too_many_) to_.error(entry.at, "more than " + std::to_string(limits::names_max) + " consoles");
+      if (!said_too_many_) to_.error(at, "more than " + std::to_string(limits::names_max) + " consoles");
       said_too_many_ = true;
       return;
     }
+    const auto with_profile = table.find("profile") ? profiles_->with_profile(table) : std::optional(table);
+    if (!with_profile) return;
     out_.consoles[name] = read_console_table(
         {name, of_node.node, of_node.inherited, agent_names_, kinds_, secrets_, of_node.agent, of_node.bmc},
-        entry.value, to_);
+        *with_profile, to_);
   }
 
   std::span<const LineKind> kinds_;
   Diagnostics& to_;
   std::vector<Value> documents_;  // complete before anything points into them
-  std::vector<const Entry*> agents_, nodes_, consoles_, groups_;
-  Places agent_places_, names_;
+  std::vector<const Entry*> agents_, nodes_, consoles_, groups_, profile_entries_, servers_;
+  Profiles* profiles_ = nullptr;
+  Places agent_places_, names_, server_places_;
   std::vector<std::string> agent_names_;
   std::vector<SecretPlace> secrets_;
   bool said_too_many_ = false;

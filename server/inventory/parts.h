@@ -29,6 +29,9 @@ std::optional<std::string> read_agent_name(TableReader& table, const std::vector
 // The value of a key that names a secret's file.
 std::optional<std::string> read_secret_place(TableReader& table, std::string_view key,
                                              std::vector<SecretPlace>& secrets);
+// A login script, as the text that travels.
+std::optional<std::string> read_login(TableReader& console, std::string_view key, const LineKind& kind,
+                                      Diagnostics& to);
 ConsoleEntry read_console_table(const ConsoleContext& context, const toml_file::Value& table, Diagnostics& to);
 
 // Fills out.groups. An entry that is one plain word and no node or console is a person.

@@ -138,6 +138,19 @@ TEST(Policy, a_destination_is_a_host_or_a_network_and_a_port) {
   }
 }
 
+TEST(Policy, a_destination_is_reached_by_ssh_as_by_tcp_and_has_port_22_unless_written) {
+  const auto ssh = [](const std::string& address) { return LineConfig{"c", "ssh", {{"address", address}}, {}}; };
+  const Loaded some(kServer + "[allow]\ntcp = [\"10.9.0.0/16:22\", \"cs1.example:3007\"]");
+  EXPECT_TRUE(some.permits(ssh("10.9.0.1")));
+  EXPECT_TRUE(some.permits(ssh("10.9.0.1:22")));
+  EXPECT_TRUE(some.permits(ssh("cs1.example:3007")));
+  EXPECT_FALSE(some.permits(ssh("10.9.0.1:2200")));
+  EXPECT_FALSE(some.permits(ssh("cs1.example")));
+  const auto refused = some.config.policy.permits(ssh("cs1.example"));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("tcp = [\"cs1.example:22\"]"), std::string::npos) << refused.error().message;
+}
+
 TEST(Policy, a_socket_is_a_path_or_a_pattern_that_does_not_climb) {
   const Loaded some(kServer + "[allow]\nunix = [\"/run/vm/*.sock\"]");
   EXPECT_TRUE(some.permits(socket_at("/run/vm/a.sock")));

@@ -24,7 +24,7 @@ testing::AssertionResult says(const std::string& text, std::string_view key, std
 }
 
 TEST(LineKinds, are_found_by_name) {
-  for (const char* name : {"exec", "serial", "sol", "tcp", "test", "unix"}) {
+  for (const char* name : {"exec", "serial", "sol", "ssh", "tcp", "test", "unix"}) {
     ASSERT_NE(find_line_kind(name), nullptr);
     EXPECT_EQ(find_line_kind(name)->name, name);
   }
@@ -61,6 +61,32 @@ TEST(LineKinds, a_cleartext_line_beyond_loopback_has_to_be_asked_for) {
   EXPECT_TRUE(says(tcp("10.9.0.12:7001", {{"insecure", "false"}}), "address", "insecure = true"));
   EXPECT_TRUE(says(tcp("10.9.0.12", {{"insecure", "true"}}), "address", "port is missing"));
   EXPECT_TRUE(says(tcp("127.0.0.1:00"), "address", "cannot be 0"));
+}
+
+TEST(LineKinds, an_ssh_line_names_keys_and_algorithms_that_can_be) {
+  const auto ssh = [](std::string key, std::string value) {
+    std::map<std::string, std::string> settings{{"address", "10.9.0.1"}, {"user", "oob"}};
+    settings[std::move(key)] = std::move(value);
+    return wrong({"web01", "ssh", std::move(settings), {}});
+  };
+  const std::string pin = "SHA256:" + std::string(43, 'x');
+  EXPECT_EQ(ssh("host-key", pin + "," + pin), "");
+  EXPECT_TRUE(says(ssh("host-key", pin + "y"), "host-key", "ssh-keyscan"));
+  EXPECT_TRUE(says(ssh("host-key", "MD5:" + pin), "host-key", "no fingerprint"));
+  EXPECT_EQ(ssh("old-algorithms", "ssh-rsa,3des-cbc"), "");
+  EXPECT_TRUE(says(ssh("old-algorithms", "ssh-rsa,diffie-hellman-group1-sha"), "old-algorithms",
+                   "did you mean \"diffie-hellman-group1-sha1\"?"));
+  EXPECT_EQ(ssh("address", "db.example:2200"), "");
+  EXPECT_TRUE(says(ssh("address", "db:0"), "address", "cannot be 0"));
+  EXPECT_TRUE(says(ssh("address", "db:"), "address", "port"));
+}
+
+TEST(LineKinds, an_ssh_address_without_a_port_has_port_22) {
+  EXPECT_EQ(ssh_address("10.9.0.1").value(), "10.9.0.1:22");
+  EXPECT_EQ(ssh_address("db:2200").value(), "db:2200");
+  EXPECT_EQ(ssh_address("[2001:db8::1]").value(), "[2001:db8::1]:22");
+  EXPECT_EQ(ssh_address("2001:db8::1").value(), "[2001:db8::1]:22");
+  EXPECT_EQ(ssh_address("[2001:db8::1]:2200").value(), "[2001:db8::1]:2200");
 }
 
 TEST(LineKinds, an_exec_line_names_its_program_by_absolute_path) {

@@ -37,6 +37,10 @@ struct Recorder : LineEvents {
     EXPECT_TRUE(up && !down);
     facts = std::move(all);
   }
+  void line_rest(Duration at_least) override {
+    EXPECT_FALSE(down);
+    rest = at_least;
+  }
   void told(std::vector<std::string>& list, std::string text) {
     EXPECT_TRUE(up && !down);
     list.push_back(std::move(text));
@@ -51,6 +55,7 @@ struct Recorder : LineEvents {
   std::optional<std::string> up, down;
   std::vector<std::string> notes, lost;
   LineFacts facts;
+  Duration rest{0};
   std::string output;
   int pid = 0, writable = 0;
   std::function<void()> on_output, on_down;
