@@ -4,6 +4,7 @@
 
 namespace oob {
 
-extern const LineKind kExecKind, kSerialKind, kSolKind, kTcpKind, kTestKind, kUnixKind;
+extern const LineKind kCallhomeKind, kEtherconsoleKind, kExecKind, kNetconsoleKind, kSerialKind, kSolKind, kTcpKind,
+    kTestKind, kUnixKind;
 
 }  // namespace oob

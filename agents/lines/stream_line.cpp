@@ -1,6 +1,10 @@
 // See stream_line.h.
 #include "agents/lines/stream_line.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <utility>
 
 #include "common/limits.h"
@@ -78,6 +82,16 @@ void StreamLine::down_later(std::string reason) {
   shard_.post([this, alive = std::weak_ptr(alive_), reason = std::move(reason)] {
     if (!alive.expired()) down(reason);
   });
+}
+
+void find_half_open(int fd) {
+  const int on = 1, probes = 3, every_s = static_cast<int>(limits::line_keepalive_every.count());
+  const unsigned patience_ms = static_cast<unsigned>(every_s * probes) * 1000;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &every_s, sizeof every_s);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof patience_ms);
 }
 
 DialledLine::DialledLine(Shard& shard, LineEvents& events, std::string address, std::string shown,

@@ -37,6 +37,10 @@ class StreamLine : public Line {
   std::shared_ptr<void> alive_ = std::make_shared<int>();
 };
 
+// Makes the kernel find that a TCP peer has gone without a word: by probes while all is silent, by the unacknowledged
+// byte otherwise. tcp(7)
+void find_half_open(int fd);
+
 class DialledLine final : public StreamLine {
  public:
   // `address` as for Connector, `shown` is the detail for people, `prepare` sets options of the new socket.
