@@ -33,6 +33,7 @@ LineConfig config_of(const wire::LineSpec& spec) {
 Agent::Agent(Shard& shard, AgentConfig config)
     : shard_(shard),
       config_(std::move(config)),
+      strangers_(shard.shared<Strangers>(kStrangersName)),
       away_(shard),
       rest_(shard),
       answer_(shard),
@@ -255,6 +256,11 @@ void Agent::status(wire::AgentStatus& into) const {
   into.set_spool_bytes(spool);
   into.set_ring_worst_percent(std::uint32_t(ring_worst * 100 / limits::ring_bytes_max));
   into.set_spool_worst_percent(std::uint32_t(spool_worst * 100 / limits::spool_bytes_max));
+  for (const auto& [name, stranger] : strangers_->all()) {
+    wire::UnknownSender& told = *into.add_unknown_senders();
+    told.set_listener(name.first), told.set_sender(name.second), told.set_messages(stranger.messages);
+    told.set_first_wall_ms(wall_ms(stranger.first)), told.set_last_wall_ms(wall_ms(stranger.last));
+  }
 }
 
 // --- what oobd says ---

@@ -9,6 +9,7 @@
 
 #include "agents/console_stream.h"
 #include "agents/line_host.h"
+#include "agents/lines/strangers.h"
 #include "agents/policy.h"
 #include "agents/server_link.h"
 #include "tunnel.pb.h"
@@ -64,6 +65,7 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   std::unique_ptr<ServerLink> link_;
   std::map<std::string, wire::LineState> broken_;  // assigned, but there is no place to keep what they would say
   int lock_ = -1;                                  // on the state folder, while we run
+  const std::shared_ptr<Strangers> strangers_;
   Timer away_, rest_, answer_;
   std::set<std::string> answering_;  // lines whose typist is still to be told that the keys were written
   std::map<std::uint64_t, std::function<void(Result<Secret>)>> asked_;  // secrets, by the question's number

@@ -142,6 +142,12 @@ void LineHost::line_output(ByteView bytes) {
   events_.line_has_output(*this);
 }
 
+// Told to the server, but not in the log: nothing happened.
+void LineHost::line_waits(std::string for_what) {
+  state_ = {false, std::move(for_what), wall_ms(shard_.clock().wall()), 0, {}};
+  events_.line_changed(*this);
+}
+
 void LineHost::line_writable() {
   input_.pump(shard_.clock().now());
   arm_input_deadline();
@@ -151,8 +157,11 @@ void LineHost::line_down(std::string reason) {
   close_driver();
   give_up_fetching();
   if (state_.up && shard_.clock().now() - up_since_ >= kSoundAfter) backoff_.reset();
+  const LineKind* kind = find_line_kind(config_.kind);
+  const bool at_once = state_.up && kind != nullptr && kind->listens;
   set_state(false, reason, 0);
-  retry_.once(std::max(backoff_.next(), std::exchange(rest_, Duration(0))), [this] { attempt(); });
+  const Duration rest = std::exchange(rest_, Duration(0));
+  retry_.once(at_once ? rest : std::max(backoff_.next(), rest), [this] { attempt(); });
   await_device();
 }
 
@@ -210,7 +219,8 @@ void LineHost::set_state(bool up, const std::string& detail, int pid) {
 std::string LineHost::why_down() const { return "line is down: " + state_.detail; }
 
 void LineHost::input(std::uint64_t session, std::uint64_t sequence, SteadyTime deadline, ByteView bytes) {
-  input_.add(session, sequence, deadline, bytes, shard_.clock().now(), state_.up ? "" : why_down());
+  const char* deaf = state_.up ? driver_->takes_no_input() : nullptr;
+  input_.add(session, sequence, deadline, bytes, shard_.clock().now(), state_.up ? deaf ? deaf : "" : why_down());
   arm_input_deadline();
 }
 

@@ -74,6 +74,7 @@ class LineHost final : private LineEvents {
  private:
   void line_up(std::string detail, int pid) override;
   void line_output(ByteView bytes) override;
+  void line_waits(std::string for_what) override;
   void line_writable() override;
   void line_down(std::string reason) override;
   void line_note(std::string text) override;

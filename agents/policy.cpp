@@ -11,6 +11,7 @@
 
 #include "agents/ipmi/login.h"
 #include "agents/lines/settings.h"
+#include "common/ether/packet_socket.h"
 #include "common/limits.h"
 #include "common/names.h"
 #include "common/runtime/descriptor.h"
@@ -88,6 +89,9 @@ std::string remedy(const LineConfig& line) {
   }
   if (line.kind == "sol") return "bmc = [" + in_quotes(address_of_bmc(line)) + "]";
   if (dials(line)) return "tcp = [" + in_quotes(destination_of(line)) + "]";
+  if (line.kind == "netconsole") return "netconsole = [" + in_quotes(setting(line, "listen")) + "]";
+  if (line.kind == "callhome") return "callhome = [" + in_quotes(setting(line, "listen")) + "]";
+  if (line.kind == "etherconsole") return "etherconsole = [" + in_quotes(setting(line, "interface")) + "]";
   if (line.kind == "unix") return "unix = [" + in_quotes(setting(line, "path")) + "]";
   if (line.kind == "serial") return "serial = [" + in_quotes(setting(line, "device")) + "]";
   return "test = true";
@@ -182,6 +186,12 @@ Policy Policy::read(TableReader& allow, Diagnostics& to) {
   out.read_programs(allow, to);
   out.read_destinations(allow, "tcp", out.tcp_);
   out.read_destinations(allow, "bmc", out.bmc_);
+  out.read_destinations(allow, "netconsole", out.netconsole_);
+  out.read_destinations(allow, "callhome", out.callhome_);
+  out.interfaces_ = allow.texts("etherconsole").value_or(std::vector<std::string>());
+  for (const std::string& name : out.interfaces_) {
+    if (!is_interface_name(name)) allow.error("etherconsole", in_quotes(name) + " is no name of an interface");
+  }
   out.read_paths(allow, "unix", "a socket", out.unix_);
   out.read_paths(allow, "serial", "a serial port", out.serial_);
   out.read_paths(allow, "secrets", "a file", out.secrets_);
@@ -214,6 +224,9 @@ Result<> Policy::permits(const LineConfig& line) const {
   const bool permitted =
       (line.kind == "exec" && permits_program(line)) || (dials(line) && permits(tcp_, destination_of(line))) ||
       (line.kind == "sol" && permits(bmc_, address_of_bmc(line))) ||
+      (line.kind == "netconsole" && permits(netconsole_, setting(line, "listen"))) ||
+      (line.kind == "callhome" && permits(callhome_, setting(line, "listen"))) ||
+      (line.kind == "etherconsole" && std::ranges::count(interfaces_, setting(line, "interface"))) ||
       (line.kind == "unix" && matches_one(unix_, setting(line, "path"))) ||
       (line.kind == "serial" && matches_one(serial_, setting(line, "device"))) || (line.kind == "test" && test_);
   if (permitted) return permits_secrets(line);

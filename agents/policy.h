@@ -47,6 +47,8 @@ class Policy {
 
   std::vector<AllowedProgram> programs_;
   std::vector<Destination> tcp_, bmc_;
+  std::vector<Destination> netconsole_, callhome_;    // where to listen: "10.9.0.1:6666", "eth1:6666"
+  std::vector<std::string> interfaces_;               // of etherconsoles
   std::vector<std::string> unix_, serial_, secrets_;  // patterns of paths
   bool test_ = true;
 };

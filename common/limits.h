@@ -65,11 +65,38 @@ inline constexpr auto serial_look_every = 1s;                 // modem lines and
 inline constexpr auto serial_note_every = 10s;                // errors in between are told as one sum
 inline constexpr auto serial_pace = 10ms;                     // a full port is asked again
 inline constexpr auto serial_break_patience = 500ms;          // for what is unsent, before a break is sent all the same
-inline constexpr std::size_t line_facts_max = 32;             // of one line
-inline constexpr std::size_t line_fact_bytes_max = 256;       // of one, key and value each
-inline constexpr auto line_facts_every = 1s;                  // changes in between are told once
-inline constexpr auto program_hangup_time = 5s;               // from SIGHUP to SIGKILL
-inline constexpr auto test_line_tick = 10ms;                  // a numbering test line gathers so long
+inline constexpr std::size_t netconsole_datagram_bytes_max = 2048;      // Linux sends 1000 at most
+inline constexpr std::size_t netconsole_message_bytes_max = 16 * 1024;  // put together of fragments; Linux: 8 KB
+inline constexpr auto netconsole_window = 100ms;                        // for what overtook, and for fragments
+inline constexpr std::size_t netconsole_held_max = 64;                  // messages of one sender that wait for another
+inline constexpr std::size_t netconsole_held_bytes_max = 128 * 1024;
+inline constexpr double netconsole_marks_at_once = 20, netconsole_marks_per_second = 1;  // gaps and notes of a sender
+inline constexpr auto netconsole_marks_gathered = 1s;
+inline constexpr std::size_t listener_socket_bytes =
+    8 * 1024 * 1024;                                    // the kernel's, of one that takes datagrams or frames
+inline constexpr auto listener_kept = 2s;               // after its last line went, for one that follows
+inline constexpr std::size_t callhome_logins_max = 64;  // calls at once that have not shown a token, of a listener
+inline constexpr std::size_t callhome_logins_of_address_max = 8;
+inline constexpr auto callhome_login_time_max = 10s;  // TLS and token; and the second call of a pair
+inline constexpr std::size_t callhome_token_bytes_min = 16, callhome_token_bytes_max = 256;
+inline constexpr std::size_t callhome_unsent_bytes_max = 4096;                       // of one line's input
+inline constexpr double callhome_calls_at_once = 10, callhome_calls_per_second = 1;  // taken for one line
+inline constexpr std::size_t unknown_senders_max = 64;              // senders that no line names, of one agent
+inline constexpr std::size_t unknown_sender_messages_max = 1024;    // kept of one
+inline constexpr std::size_t unknown_sender_bytes_max = 64 * 1024;  // likewise
+inline constexpr auto ether_hello_every = 10s;                      // an etherconsole's node that says nothing else
+inline constexpr auto ether_silence_max = 35s;                      // nothing heard for so long: the line is down
+inline constexpr auto ether_again_after = 100ms;                    // input that is not confirmed is sent again
+inline constexpr int ether_tries_max = 10;                          // then it is told to be lost
+inline constexpr std::size_t node_ring_bytes = 256 * 1024;          // of an etherconsole's node
+inline constexpr double node_frames_at_once = 200, node_frames_per_second = 2000;  // that it sends
+inline constexpr double node_inputs_at_once = 100, node_inputs_per_second = 100;   // that it obeys
+inline constexpr auto node_pace = 5ms;                                             // what waits is tried again
+inline constexpr std::size_t line_facts_max = 32;                                  // of one line
+inline constexpr std::size_t line_fact_bytes_max = 256;                            // of one, key and value each
+inline constexpr auto line_facts_every = 1s;                                       // changes in between are told once
+inline constexpr auto program_hangup_time = 5s;                                    // from SIGHUP to SIGKILL
+inline constexpr auto test_line_tick = 10ms;  // a numbering test line gathers so long
 
 // --- BMCs: IPMI and serial over LAN ---
 inline constexpr auto ipmi_repeat_after = 500ms;      // an unanswered request, at first; then later and later

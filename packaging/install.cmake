@@ -1,4 +1,5 @@
-# What `cmake --install` puts where, in the components oobd, oob-agent and oob-client: those are the packages, too.
+# What `cmake --install` puts where, in the components oobd, oob-agent, oob-etherconsole and oob-client: those are the
+# packages, too.
 # Paths follow GNUInstallDirs; configuration goes to /etc/oob when the prefix is /usr.
 include(GNUInstallDirs)
 
@@ -13,7 +14,7 @@ add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/man/oob.1
 add_custom_target(man ALL DEPENDS ${CMAKE_BINARY_DIR}/man/oob.1)
 
 # Units name the programs by their full paths: those of this prefix.
-foreach(unit oobd oob-agent)
+foreach(unit oobd oob-agent oob-etherconsole@)
   file(READ packaging/systemd/${unit}.service text)
   string(REPLACE "/usr/sbin/" "${CMAKE_INSTALL_FULL_SBINDIR}/" text "${text}")
   string(REPLACE "/etc/oob/" "${OOB_ETC}/" text "${text}")
@@ -43,6 +44,11 @@ oob_install(oob-agent FILES docs/LINES.md DESTINATION ${CMAKE_INSTALL_DATADIR}/d
 oob_install(oob-agent FILES docs/man/oob-agent.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 oob_install(oob-agent FILES docs/man/oob-agent.toml.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 oob_install(oob-agent FILES ${CMAKE_BINARY_DIR}/systemd/oob-agent.service DESTINATION ${OOB_UNITS})
+
+oob_install(oob-etherconsole TARGETS oob-etherconsole RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
+oob_install(oob-etherconsole FILES docs/etherconsole.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/oob-etherconsole)
+oob_install(oob-etherconsole FILES docs/man/oob-etherconsole.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+oob_install(oob-etherconsole FILES ${CMAKE_BINARY_DIR}/systemd/oob-etherconsole@.service DESTINATION ${OOB_UNITS})
 
 oob_install(oob-client TARGETS oob RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 oob_install(oob-client FILES docs/COMMANDS.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/oob-client)

@@ -372,6 +372,9 @@ AgentRow Server::State::agent_row(const std::string& name) const {
       row.uptime = figures->uptime;
       row.ring = {figures->ring_bytes, figures->ring_worst_percent};
       row.spool = {figures->spool_bytes, figures->spool_worst_percent};
+      for (const auto& [listener, sender, messages, first, last] : figures->unknown_senders) {
+        row.unknown_senders.push_back({listener, sender, messages, first, last});
+      }
     }
     return row;
   }

@@ -4,6 +4,7 @@
 
 namespace oob {
 
-extern const LineKind kExecKind, kSerialKind, kSolKind, kSshKind, kTcpKind, kTestKind, kUnixKind;
+extern const LineKind kCallhomeKind, kEtherconsoleKind, kExecKind, kNetconsoleKind, kSerialKind, kSolKind, kSshKind,
+    kTcpKind, kTestKind, kUnixKind;
 
 }  // namespace oob

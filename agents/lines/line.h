@@ -43,6 +43,8 @@ class LineEvents {
   virtual ~LineEvents() = default;
   virtual void line_up(std::string detail, int pid) = 0;  // "127.0.0.1:7001", "/bin/bash as nobody"; pid 0 if none
   virtual void line_output(ByteView bytes) = 0;
+  // Instead of line_up(), maybe several times: it cannot be up yet, for something that is no failure. "waits for .."
+  virtual void line_waits(std::string) {}
   virtual void line_writable() = 0;                // after write() took less than it was given
   virtual void line_down(std::string reason) = 0;  // once; the driver is dead after it and does nothing more
   // Between two bytes of output, for the log. The driver bounds how often.
@@ -59,6 +61,8 @@ class Line {
   virtual void start() = 0;   // reports are never made from inside start()
   // Takes what the device takes now, 0..n bytes, and never blocks.
   virtual std::size_t write(ByteView bytes) = 0;
+  // Why this kind of line takes no input at all; null: it does.
+  virtual const char* takes_no_input() const { return nullptr; }
   virtual void set_reading(bool on) = 0;  // flow control: while off, the kernel's buffers fill and the peer blocks
   // Whether the device waits while it is not read. A line that cannot wait is always read.
   virtual bool can_wait() const { return true; }
@@ -94,6 +98,8 @@ struct LineKind {
   std::string_view awaits = {};
   // The device speaks on while the line is down: what it says then is a gap.
   bool speaks_on = false;
+  // Its peer comes to it: when it is down after it was up, it is opened again at once.
+  bool listens = false;
 };
 
 std::span<const LineKind> line_kinds();

@@ -141,6 +141,13 @@ Exit info(Invocation& invocation) {
     line("clock", connected && clock_cell(agent).empty() ? "as ours" : clock_cell(agent));
     line("not yet logged", kept_cell(agent, "ring") + (agent.contains("ring") ? " in memory, " : "") +
                                kept_cell(agent, "spool") + (agent.contains("spool") ? " on disk" : ""));
+    for (const auto& row_of : rows_of(row, "unknown_senders")) {
+      if (!row_of.is_object()) continue;
+      const auto& stranger = row_of.get_object();
+      const std::uint64_t messages = count_at(stranger, "messages").value_or(0);
+      line("unknown sender", cell(stranger, "sender") + " on " + cell(stranger, "listener") + ", " +
+                                 count_of(messages, "message", "messages") + ", last " + time_cell(stranger, "last"));
+    }
     line("certificate", agent.contains("certificate_until") ? "until " + time_cell(agent, "certificate_until") : "");
     return out;
   });

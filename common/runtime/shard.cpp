@@ -27,6 +27,11 @@ void Shard::stop() { io_.stop(); }
 void Shard::post(std::function<void()> work) { asio::post(io_, std::move(work)); }
 void Shard::assert_here() const { assert(thread_ == std::thread::id() || thread_ == std::this_thread::get_id()); }
 
+void Shard::keep(std::shared_ptr<void> thing, Duration time) {
+  const auto timer = std::make_shared<asio::steady_timer>(io_, time);
+  timer->async_wait([timer, thing = std::move(thing)](const boost::system::error_code&) {});
+}
+
 struct Timer::State {
   explicit State(Shard& shard) : timer(shard.io()) {}
   asio::steady_timer timer;

@@ -4,7 +4,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "common/bytes.h"
@@ -35,12 +37,28 @@ class Shard {
   // keys are not to wait for.
   Worker& side();
 
+  // A T(Shard&) that several objects of this shard share by a name, such as a listening socket: made by the first who
+  // asks, gone with the last who holds it. One type a name.
+  template <typename T>
+  std::shared_ptr<T> shared(const std::string& name) {
+    assert_here();
+    if (const auto there = shared_.find(name); there != shared_.end()) {
+      if (auto thing = std::static_pointer_cast<T>(there->second.lock())) return thing;
+    }
+    const auto thing = std::make_shared<T>(*this);  // which may ask for others
+    std::erase_if(shared_, [](const auto& entry) { return entry.second.expired(); });
+    shared_[name] = thing;
+    return thing;
+  }
+  void keep(std::shared_ptr<void> thing, Duration time);  // holds it for so long
+
  private:
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   SystemClock clock_;
   Bytes read_buffer_;
   std::thread::id thread_;
+  std::map<std::string, std::weak_ptr<void>> shared_;
   std::unique_ptr<Worker> side_;  // the first to go: it posts here
 };
 

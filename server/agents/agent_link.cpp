@@ -12,6 +12,22 @@
 namespace oob {
 namespace {
 
+std::vector<AgentFigures::UnknownSender> unknown_senders_of(const wire::AgentStatus& status) {
+  std::vector<AgentFigures::UnknownSender> out;
+  const auto text = [](const std::string& told) {
+    return escape_controls(told.substr(0, limits::line_fact_bytes_max));
+  };
+  const auto time = [](std::int64_t ms) {
+    return WallTime(Duration(std::clamp<std::int64_t>(ms, 0, std::int64_t(1) << 45)));
+  };
+  for (const wire::UnknownSender& told : status.unknown_senders()) {
+    if (out.size() == limits::unknown_senders_max) break;
+    out.push_back({text(told.listener()), text(told.sender()), told.messages(), time(told.first_wall_ms()),
+                   time(told.last_wall_ms())});
+  }
+  return out;
+}
+
 constexpr std::size_t kHelloQueueBytesMax = 4 * limits::tunnel_message_bytes_max;
 constexpr std::size_t kAcksPerMessage = 500;
 constexpr auto kLetGoWithin = std::chrono::seconds(12);  // the agent drains for 10 s at most
@@ -138,8 +154,12 @@ Result<> AgentLink::stream_message(ByteView bytes) {
     case wire::FromAgent::kStatus: {
       const auto& told = message.status();
       const auto percent = [](std::uint32_t value) { return std::min<std::uint32_t>(value, 100); };
-      figures_ = {Duration(std::min<std::uint64_t>(told.uptime_ms(), std::uint64_t(1) << 46)), told.ring_bytes(),
-                  told.spool_bytes(), percent(told.ring_worst_percent()), percent(told.spool_worst_percent())};
+      figures_ = {Duration(std::min<std::uint64_t>(told.uptime_ms(), std::uint64_t(1) << 46)),
+                  told.ring_bytes(),
+                  told.spool_bytes(),
+                  percent(told.ring_worst_percent()),
+                  percent(told.spool_worst_percent()),
+                  unknown_senders_of(told)};
       figures_told_ = shard_.clock().now();
       told_wall_clock(told.wall_ms());
       break;

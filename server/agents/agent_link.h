@@ -33,9 +33,15 @@ struct AgentPeer {
 
 // How it goes there, as the agent said last.
 struct AgentFigures {
+  struct UnknownSender {           // speaks to a listener there, and no line names it
+    std::string listener, sender;  // escaped
+    std::uint64_t messages = 0;
+    WallTime first{}, last{};
+  };
   Duration uptime{};                                         // of the agent's program, now
   std::uint64_t ring_bytes = 0, spool_bytes = 0;             // used, of all lines
   unsigned ring_worst_percent = 0, spool_worst_percent = 0;  // of the line that has most
+  std::vector<UnknownSender> unknown_senders;
 };
 
 class AgentLinkEvents {

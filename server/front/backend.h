@@ -43,6 +43,12 @@ struct AgentRow {
     unsigned worst_percent = 0;  // of the line that has most
   };
   std::optional<Kept> ring, spool;
+  struct UnknownSender {
+    std::string listener, sender;
+    std::uint64_t messages = 0;
+    WallTime first{}, last{};
+  };
+  std::vector<UnknownSender> unknown_senders;
 };
 
 struct EnrolToken {

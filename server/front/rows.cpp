@@ -180,6 +180,14 @@ json::object agent_json(const AgentRow& row) {
   };
   put_kept("ring", row.ring);
   put_kept("spool", row.spool);
+  for (const auto& stranger : row.unknown_senders) {
+    if (!out.contains("unknown_senders")) out["unknown_senders"] = json::array();
+    out["unknown_senders"].as_array().push_back({{"listener", stranger.listener},
+                                                 {"sender", stranger.sender},
+                                                 {"messages", stranger.messages},
+                                                 {"first", format_utc(stranger.first)},
+                                                 {"last", format_utc(stranger.last)}});
+  }
   return out;
 }
 

@@ -1,6 +1,7 @@
 """A guest machine under QEMU, its processor emulated: a Linux with busybox and programs of ours. We talk to its shell by
 ttyS0; what its second UART (ttyS1, a 16550) is told, QEMU writes down register by register, and the line behind it is
 a telnet connection that can send a break (RFC 854: IAC BRK)."""
+import glob
 import os
 import re
 import shutil
@@ -56,8 +57,22 @@ class Stream:
             return found[-1]
 
 
+def kernel_modules(*names):
+    """Paths of modules of the guest's kernel, each behind those that it needs."""
+    kernel = max(glob.glob("/lib/modules/*-amd64"), key=lambda path: [int(n) for n in re.findall(r"\d+", path)])
+    paths = []
+    for name in names:
+        shown = subprocess.run([tool("modprobe", "kmod"), "--show-depends", "-S", os.path.basename(kernel), name],
+                               check=True, capture_output=True, text=True).stdout
+        paths += [line.split()[1] for line in shown.splitlines() if line.startswith("insmod")]
+    return list(dict.fromkeys(paths))
+
+
 class Guest:
-    def __init__(self, programs=()):
+    """`programs` are copied to its /bin; `hardware` are more options of QEMU."""
+
+    def __init__(self, programs=(), hardware=()):
+        self.hardware = list(hardware)
         self.folder = tempfile.mkdtemp(prefix="oobg.", dir="/tmp")
         try:
             self._start(programs)
@@ -74,7 +89,7 @@ class Guest:
              "-kernel", made.stdout.strip(), "-initrd", f"{self.folder}/disk", "-append", "console=ttyS0 quiet",
              "-chardev", f"socket,id=a,path={self.folder}/a,server=on,wait=off", "-serial", "chardev:a",
              "-chardev", f"socket,id=b,path={self.folder}/b,server=on,wait=off,telnet=on", "-serial", "chardev:b",
-             "-D", f"{self.folder}/trace", "-trace", "serial_write", "-trace", "serial_update_parameters"],
+             *self.hardware, "-D", f"{self.folder}/trace", "-trace", "serial_write", "-trace", "serial_update_parameters"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
         self.shell, self.line = self._connect("a"), self._connect("b", telnet=True)
         self.commands = 0

@@ -153,14 +153,15 @@ class Daemon:
 
 
 class Site:
-    def __init__(self, inventory="", agents=(), start=True, local=True, https=False):
-        """https: clients may come over the network too, to `https_port`."""
+    def __init__(self, inventory="", agents=(), start=True, local=True, https=False, interfaces=()):
+        """https: clients may come over the network too, to `https_port`. interfaces: Ethernets of agents."""
         self.folder = tempfile.mkdtemp(prefix="oobt.", dir="/tmp")
         os.chmod(self.folder, 0o755)  # programs run as another user
         self.port = free_port()
         self.https_port = free_port() if https else None
         self.socket = f"{self.folder}/s"
         self.agents, self.daemons, self.server = {}, [], None
+        self.interfaces = list(interfaces)
         self.log_folder = f"{self.folder}/state/log"
         for name in ("inventory.d", "agents"):
             os.mkdir(f"{self.folder}/{name}")
@@ -207,8 +208,9 @@ class Site:
                        f'rings = "{self.folder}/agents/{name}/rings"\n[allow]\n'
                        f'programs = [{{ program = "/bin/bash", users = ["{SHELL_USER}"] }}, '
                        f'{{ program = "/bin/cat", users = ["{SHELL_USER}"] }}]\n'
-                       f'tcp = ["127.0.0.1:*"]\nbmc = ["127.0.0.0/8:*", "[::1]:*"]\nunix = ["{self.folder}/*"]\n'
-                       f'serial = ["{self.folder}/*"]\n'
+                       f'tcp = ["127.0.0.1:*"]\nbmc = ["127.0.0.0/8:*", "[::1]:*"]\nnetconsole = ["127.0.0.1:*"]\n'
+                       f'callhome = ["127.0.0.1:*"]\netherconsole = {json.dumps(self.interfaces)}\n'
+                       f'unix = ["{self.folder}/*"]\nserial = ["{self.folder}/*"]\n'
                        f'secrets = ["{self.folder}/secrets/*"]\ntest = true\n')
         return path
 

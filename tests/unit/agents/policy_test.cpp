@@ -172,10 +172,39 @@ TEST(Policy, a_serial_port_is_a_path_or_a_pattern_and_never_allowed_by_itself) {
   EXPECT_TRUE(Loaded(kServer + "[allow]\nserial = [\"ttyS0\"]").diagnostics.failed());
 }
 
+TEST(Policy, a_netconsole_line_listens_where_it_may_and_nowhere_by_itself) {
+  const auto at = [](const char* listen) { return LineConfig{"c", "netconsole", {{"listen", listen}}, {}}; };
+  EXPECT_FALSE(Loaded(kServer + "[allow]\ntcp = [\"10.9.0.1:6666\"]").permits(at("10.9.0.1:6666")));
+  const Loaded some(kServer + "[allow]\nnetconsole = [\"10.9.0.1:6666\", \"eth1:*\"]");
+  EXPECT_TRUE(some.permits(at("10.9.0.1:6666")));
+  EXPECT_TRUE(some.permits(at("eth1:7")));
+  EXPECT_FALSE(some.permits(at("10.9.0.1:6667")));
+  EXPECT_FALSE(some.permits(at("0.0.0.0:6666")));
+  EXPECT_FALSE(some.permits(at("eth0:6666")));
+}
+
+TEST(Policy, calls_are_taken_and_frames_read_only_where_it_is_allowed) {
+  const auto home = [](const char* listen) { return LineConfig{"c", "callhome", {{"listen", listen}}, {}}; };
+  const auto ether = [](const char* interface) {
+    return LineConfig{"c", "etherconsole", {{"interface", interface}}, {}};
+  };
+  const Loaded none(kServer + "[allow]\nnetconsole = [\"10.9.0.1:7500\", \"eth1:*\"]");
+  EXPECT_FALSE(none.permits(home("10.9.0.1:7500")));
+  EXPECT_FALSE(none.permits(ether("eth1")));
+  const Loaded some(kServer + "[allow]\ncallhome = [\"10.9.0.1:7500\"]\netherconsole = [\"eth1\"]");
+  EXPECT_TRUE(some.permits(home("10.9.0.1:7500")));
+  EXPECT_FALSE(some.permits(home("0.0.0.0:7500")));
+  EXPECT_TRUE(some.permits(ether("eth1")));
+  EXPECT_FALSE(some.permits(ether("eth1.100")));
+  EXPECT_TRUE(Loaded(kServer + "[allow]\netherconsole = [\"eth1:7\"]").diagnostics.failed());
+}
+
 TEST(Policy, a_refusal_says_what_to_write_and_that_helps) {
   const Loaded none(kServer);
-  for (const auto& line :
-       {exec({"/bin/bash"}, "nobody"), tcp("10.9.0.1:7001"), socket_at("/run/s"), port_at("/dev/ttyS0")}) {
+  for (const auto& line : {exec({"/bin/bash"}, "nobody"), tcp("10.9.0.1:7001"), socket_at("/run/s"),
+                           port_at("/dev/ttyS0"), LineConfig{"c", "netconsole", {{"listen", "eth1:6666"}}, {}},
+                           LineConfig{"c", "callhome", {{"listen", "[::1]:7500"}}, {}},
+                           LineConfig{"c", "etherconsole", {{"interface", "eth1"}}, {}}}) {
     const std::string message = none.config.policy.permits(line).error().message;
     const auto at = message.find("[allow]: ");
     ASSERT_NE(at, std::string::npos) << message;

@@ -24,7 +24,8 @@ testing::AssertionResult says(const std::string& text, std::string_view key, std
 }
 
 TEST(LineKinds, are_found_by_name) {
-  for (const char* name : {"exec", "serial", "sol", "ssh", "tcp", "test", "unix"}) {
+  for (const char* name :
+       {"callhome", "etherconsole", "exec", "netconsole", "serial", "sol", "ssh", "tcp", "test", "unix"}) {
     ASSERT_NE(find_line_kind(name), nullptr);
     EXPECT_EQ(find_line_kind(name)->name, name);
   }
@@ -87,6 +88,57 @@ TEST(LineKinds, an_ssh_address_without_a_port_has_port_22) {
   EXPECT_EQ(ssh_address("[2001:db8::1]").value(), "[2001:db8::1]:22");
   EXPECT_EQ(ssh_address("2001:db8::1").value(), "[2001:db8::1]:22");
   EXPECT_EQ(ssh_address("[2001:db8::1]:2200").value(), "[2001:db8::1]:2200");
+}
+
+TEST(LineKinds, a_netconsole_line_names_where_and_whom_it_hears_and_that_it_is_cleartext) {
+  const auto netconsole = [](std::string listen, std::string source, std::string insecure = "false") {
+    return wrong({"web01", "netconsole", {{"listen", listen}, {"source", source}, {"insecure", insecure}}, {}});
+  };
+  EXPECT_EQ(netconsole("127.0.0.1:6666", "127.0.0.2"), "");
+  EXPECT_EQ(netconsole("lo:6666", "::1"), "");
+  EXPECT_EQ(netconsole("eth1.100:6666", "2001:db8::7", "true"), "");
+  EXPECT_EQ(netconsole("[::]:6666", "10.9.1.7", "true"), "");
+  EXPECT_TRUE(says(netconsole("10.9.0.1:6666", "10.9.1.7"), "listen", "insecure = true"));
+  EXPECT_TRUE(says(netconsole("eth1:6666", "10.9.1.7"), "listen", "insecure = true"));
+  EXPECT_TRUE(says(netconsole("10.9.0.1", "10.9.1.7", "true"), "listen", "port is missing"));
+  EXPECT_TRUE(says(netconsole("10.9.0.1:0", "10.9.1.7", "true"), "listen", "cannot be 0"));
+  EXPECT_TRUE(says(netconsole("10.9.0.300:6666", "10.9.1.7", "true"), "listen", "no address and no interface"));
+  EXPECT_TRUE(says(netconsole("a-name-that-is-long:6666", "10.9.1.7", "true"), "listen", "no interface"));
+  EXPECT_TRUE(says(netconsole("127.0.0.1:6666", "web01"), "source", "numeric address"));
+  EXPECT_TRUE(says(netconsole("127.0.0.1:6666", "10.9.1.7:6665"), "source", "without a port"));
+}
+
+TEST(LineKinds, a_callhome_line_lets_nobody_in_whom_it_cannot_tell) {
+  const auto callhome = [](std::string listen, std::map<std::string, std::string> more) {
+    more["listen"] = std::move(listen);
+    return wrong({"web01", "callhome", more, {}});
+  };
+  EXPECT_EQ(callhome("10.9.0.1:7500", {{"token-file", "t"}, {"tls-file", "c"}}), "");
+  EXPECT_EQ(callhome("127.0.0.1:7500", {{"token-file", "t"}}), "");
+  EXPECT_EQ(callhome("10.9.0.1:7500", {{"source", "10.9.1.0/24"}, {"insecure", "true"}}), "");
+  EXPECT_TRUE(says(callhome("127.0.0.1:7500", {}), "listen", "anyone could call"));
+  EXPECT_TRUE(says(callhome("10.9.0.1:7500", {{"tls-file", "c"}}), "listen", "write token-file"));
+  EXPECT_TRUE(says(callhome("10.9.0.1:7500", {{"token-file", "t"}}), "listen", "cleartext"));
+  EXPECT_TRUE(says(callhome("10.9.0.1:7500", {{"token-file", "t"}, {"insecure", "true"}}), "listen", "need source"));
+  EXPECT_TRUE(says(callhome("rack3:7500", {{"token-file", "t"}, {"tls-file", "c"}}), "listen", "numeric address"));
+  EXPECT_TRUE(says(callhome("127.0.0.1:0", {{"token-file", "t"}}), "listen", "cannot be 0"));
+  EXPECT_TRUE(says(callhome("127.0.0.1:7500", {{"source", "10.9.0.0/33"}}), "source", "no network"));
+}
+
+TEST(LineKinds, an_etherconsole_line_names_an_interface_and_a_machine_and_has_a_key_or_says_that_it_has_none) {
+  const auto ether = [](std::string interface, std::string mac, std::map<std::string, std::string> more) {
+    more["interface"] = std::move(interface), more["mac"] = std::move(mac);
+    return wrong({"web01", "etherconsole", more, {}});
+  };
+  const std::string mac = "52:54:00:12:34:56";
+  EXPECT_EQ(ether("eth1.100", mac, {{"key-file", "k"}}), "");
+  EXPECT_EQ(ether("eth1", mac, {{"insecure", "true"}, {"plain", "true"}}), "");
+  EXPECT_TRUE(says(ether("eth1", mac, {}), "mac", "key-file, or insecure = true"));
+  EXPECT_TRUE(says(ether("an-interface-too-long", mac, {{"key-file", "k"}}), "interface", "no name"));
+  EXPECT_TRUE(says(ether("../eth1", mac, {{"key-file", "k"}}), "interface", "no name"));
+  EXPECT_TRUE(says(ether("eth1", "52:54:00:12:34", {{"key-file", "k"}}), "mac", "hardware address"));
+  EXPECT_TRUE(says(ether("eth1", "ff:ff:ff:ff:ff:ff", {{"key-file", "k"}}), "mac", "group's"));
+  EXPECT_TRUE(says(ether("eth1", mac, {{"key-file", "k"}, {"plain", "true"}}), "plain", "have no key"));
 }
 
 TEST(LineKinds, an_exec_line_names_its_program_by_absolute_path) {

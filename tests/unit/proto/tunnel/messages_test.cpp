@@ -142,6 +142,9 @@ TEST(Messages, golden_bytes_hold) {
   status.set_wall_ms(1763690079123), status.set_uptime_ms(60'000), status.set_ring_bytes(4096);
   status.set_spool_bytes(8192), status.set_ring_worst_percent(5), status.set_spool_worst_percent(7);
   put("status", from);
+  auto& stranger = *status.add_unknown_senders();
+  stranger.set_listener("netconsole 10.9.0.1:6666"), stranger.set_sender("10.9.1.7"), stranger.set_messages(3);
+  stranger.set_first_wall_ms(1763690079123), stranger.set_last_wall_ms(1763690079456), put("status-2", from);
   from.mutable_certificate_request()->set_request("r"), put("certificate-request", from);
   auto& wanted = *from.mutable_secret_wanted();
   wanted.set_number(5), wanted.set_id(3), wanted.set_key("password-file"), put("secret-wanted", from);

@@ -71,6 +71,7 @@ class TestBackend final : public Backend {
     row.version = "0.1.0";
     row.last_lost = WallTime{}, row.last_loss = "reset", row.age = "older", row.clock_ahead = row.uptime = Duration(1);
     row.round_trip = std::chrono::microseconds(1), row.ring = row.spool = AgentRow::Kept{};
+    row.unknown_senders.push_back({"netconsole 10.9.0.1:6666", "10.9.1.7", 3, WallTime{}, WallTime{}});
     done(std::vector<AgentRow>{row});
   }
   void enroll(const std::string& agent, const Identity&, Done<EnrolToken> done) override {

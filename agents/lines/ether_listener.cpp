@@ -1,0 +1,80 @@
+// See ether_listener.h.
+#include "agents/lines/ether_listener.h"
+
+#include <cstdio>
+#include <vector>
+
+#include "common/limits.h"
+#include "common/nearest.h"
+
+namespace oob {
+namespace {
+constexpr int kFramesATurn = 256;  // then others have their turn
+}  // namespace
+
+EtherListener::EtherListener(Shard& shard)
+    : shard_(shard), strangers_(shard.shared<Strangers>(kStrangersName)), look_(shard) {}
+EtherListener::~EtherListener() = default;
+
+Result<> EtherListener::open(const std::string& interface, std::uint16_t ether_type) {
+  if (socket_) return {};
+  const auto opened = open_packet_socket(interface, ether_type, int(limits::listener_socket_bytes));
+  if (!opened) return tl::unexpected(opened.error());
+  own_ = opened->own;
+  char type[8];
+  std::snprintf(type, sizeof type, "%04x", ether_type);
+  name_ = "etherconsole " + interface + (ether_type == kEtherTypeConsole ? "" : std::string(" ") + type);
+  socket_ = std::make_unique<Descriptor>(shard_, opened->fd);
+  socket_->start_reading([this] { receive(); });
+  look_.every(limits::line_facts_every, [this] { look_for_drops(); });
+  return {};
+}
+
+Result<> EtherListener::join(const MacAddress& sender, const std::string& console, Receiver& to) {
+  const auto found = lines_.find(sender);
+  if (found != lines_.end() && found->second.console != console) {
+    return fail(ErrorCode::Conflict, "what " + mac_text(sender) + " says is already the line of console " +
+                                         in_quotes(found->second.console) + "; name each address once");
+  }
+  lines_.insert_or_assign(sender, Joined{console, &to});
+  return {};
+}
+
+void EtherListener::leave(Receiver& receiver) {
+  std::erase_if(lines_, [&](const auto& line) { return line.second.receiver == &receiver; });
+}
+
+std::optional<Strangers::Stranger> EtherListener::adopt(const MacAddress& sender) {
+  return strangers_->adopt({name_, mac_text(sender)});
+}
+
+void EtherListener::receive() {
+  std::array<std::byte, 2048> frame;  // NOLINT: filled before it is read
+  for (int i = 0; i < kFramesATurn && socket_; ++i) {
+    const auto size = receive_frame(socket_->fd(), frame);
+    if (!size) {
+      // Down, or taken away: every line of it starts anew, with a socket of its own time.
+      socket_.reset();
+      look_.cancel();
+      std::vector<Receiver*> all;
+      for (const auto& [mac, line] : lines_) all.push_back(line.receiver);
+      for (Receiver* receiver : all) receiver->broken(size.error().message);
+      return;
+    }
+    if (*size == 0) return;
+    MacAddress sender;
+    std::memcpy(sender.data(), frame.data() + 6, sender.size());
+    if (sender == own_) continue;
+    const ByteView whole = ByteView(frame).first(*size);
+    const auto line = lines_.find(sender);
+    line != lines_.end() ? line->second.receiver->received(whole) : strangers_->heard({name_, mac_text(sender)}, whole);
+  }
+}
+
+void EtherListener::look_for_drops() {
+  const unsigned count = frames_dropped(socket_->fd());
+  if (count == 0) return;
+  for (const auto& [mac, line] : lines_) line.receiver->kernel_dropped(count);
+}
+
+}  // namespace oob

@@ -1,0 +1,199 @@
+"""etherconsole lines between network namespaces: agent and nodes are on one Ethernet, whose bridge is another one."""
+import json
+import os
+import re
+import select
+import socket
+import struct
+import subprocess
+import threading
+
+import log_reader
+from harness import Daemon, Site, eventually, limit, program, tool
+
+KEY = "k" * 32
+
+
+def ip(*arguments):
+    done = subprocess.run([tool("ip", "iproute2"), *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
+
+
+class Ethernet:
+    """A bridge in a namespace of its own; each port's other end is in this one (the agent) or in the node's."""
+
+    def __init__(self):
+        self.tag = f"{os.getpid() % 100000:05d}"
+        self.spaces, self.ports = [], 0
+        self.hub = self.space("hub")
+        ip("-n", self.hub, "link", "add", "br0", "type", "bridge", "stp_state", "0")
+        ip("-n", self.hub, "link", "set", "br0", "up")
+
+    def space(self, name):
+        name = f"oobt{self.tag}{name}"
+        ip("netns", "add", name)
+        self.spaces.append(name)
+        return name
+
+    def port(self, mac, space=None):
+        """A new interface on this Ethernet; its name."""
+        self.ports += 1
+        name, other = f"ot{self.tag}a{self.ports}"[:15], f"ot{self.tag}b{self.ports}"[:15]
+        ip("link", "add", name, "address", mac, "type", "veth", "peer", "name", other)
+        ip("link", "set", other, "netns", self.hub)
+        ip("-n", self.hub, "link", "set", other, "master", "br0", "up")
+        if space:
+            ip("link", "set", name, "netns", space)
+            ip("-n", space, "link", "set", name, "up")
+        else:
+            ip("link", "set", name, "up")
+            self.own = getattr(self, "own", []) + [name]
+        return name
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        for name in getattr(self, "own", []):
+            subprocess.run(["ip", "link", "del", name], capture_output=True)
+        for name in self.spaces:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True)
+
+
+def frame(source, number, text, kind=1, session=7, to=b"\xff" * 6, ether_type=0x88B5, tag=b""):
+    mac = bytes.fromhex(source.replace(":", ""))
+    return (to + mac + tag + struct.pack("!HHBBBBHQIQ", ether_type, 0x4F42, 1, kind, 0, 0, len(text), session, number, 0)
+            + text)
+
+
+def raw(interface, ether_type=0x88B5):
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ether_type))
+    sock.bind((interface, ether_type))
+    return sock
+
+
+def console(name, interface, mac, **more):
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in more.items())
+    return f'[console.{name}]\nline = "etherconsole"\ninterface = "{interface}"\nmac = "{mac}"\n{text}'
+
+
+def logged(site, name):
+    return log_reader.output(site.log(name)).decode("utf-8", "replace")
+
+
+def start_node(site, space, *arguments):
+    node = Daemon("node", ["ip", "netns", "exec", space, program("oob-etherconsole"), *arguments], "speaking on")
+    site.daemons.append(node)
+    node.may_end = node.killed = True  # SIGTERM is its end
+    return node
+
+
+@limit(90)
+def test_a_node_without_an_address_is_a_console_both_ways_with_a_key_and_nobody_else_reads_the_answers():
+    node_mac, third_mac = "02:00:00:00:00:11", "02:00:00:00:00:33"
+    with Ethernet() as ether, Site(interfaces=[ether.port("02:00:00:00:00:01")]) as site:
+        space, agent_port, third = ether.space("node"), site.interfaces[0], raw(ether.port(third_mac))
+        node_port = ether.port(node_mac, space)
+        os.mkdir(f"{site.folder}/inventory.d/secrets", 0o700)
+        for path in (f"{site.folder}/inventory.d/secrets/key", f"{site.folder}/key"):
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+                file.write(KEY + "\n")
+        site.write_inventory(console("web01", agent_port, node_mac, **{"key-file": "secrets/key"}))
+        site.apply()
+        eventually(lambda: f"waits for {node_mac} on {agent_port}" in site.console("web01")["detail"], 20, "the wait")
+        sysrq = f"{site.folder}/sysrq"
+        open(sysrq, "w").close()
+        start_node(site, space, "--interface", node_port, "--key-file", f"{site.folder}/key", "--sysrq", sysrq,
+                   "--name", "node eleven", "--", "/bin/sh", "-c", "stty -echo; echo login:; exec cat")
+        site.wait_up("web01")
+        eventually(lambda: "login:\r\n" in logged(site, "web01"), 20, "output")
+        site.oob("run", "web01", "--send", "swordfish", "--expect", "swordfish")
+        # Broadcasts reach the third port, what was typed does not.
+        heard = b""
+        while select.select([third], [], [], 0)[0]:
+            heard += third.recv(2048)
+        assert b"login:" in heard and b"OB\x01\x10" not in heard, heard
+        # A break and a letter are SysRq's.
+        site.rest("POST", "/v1/consoles/web01/break", {}, status=None)
+        # What a stranger forges is refused and counted.
+        before = logged(site, "web01")
+        third.send(frame(node_mac, 1000, b"forged", session=2**63))
+        eventually(lambda: site.console("web01").get("facts", {}).get("frames-refused") == "1", 20, "the refusal")
+        assert logged(site, "web01") == before
+        third.close()
+
+
+@limit(90)
+def test_frames_of_other_vlans_types_and_machines_are_not_the_lines_and_gaps_are_counted():
+    mac = "02:00:00:00:01:11"
+    with Ethernet() as ether, Site(interfaces=[ether.port("02:00:00:00:01:01")]) as site:
+        agent_port, node = site.interfaces[0], raw(ether.port(mac))
+        site.write_inventory(console("web01", agent_port, mac, insecure=True)
+                             + console("plain", agent_port, mac, insecure=True, plain=True, **{"ether-type": 0x88B6}))
+        site.apply()
+        site.wait_up("plain")
+        eventually(lambda: "waits for" in site.console("web01")["detail"], 20, "the wait")
+        node.send(frame(mac, 1, b"one\r\n"))
+        node.send(frame(mac, 2, b"wrong type", ether_type=0x88B7))
+        node.send(frame(mac, 2, b"wrong vlan", tag=b"\x81\x00\x00\x07"))
+        node.send(frame(mac, 2, b"not for us", to=bytes.fromhex("020000000199")))
+        node.send(frame("02:00:00:00:01:22", 2, b"another machine"))
+        node.send(frame(mac, 2, b"priority\r\n", tag=b"\x81\x00\xe0\x00"))
+        node.send(frame(mac, 5, b"five\r\n"))
+        node.send(frame(mac, 9, b"", kind=2))  # a hello: the last was 9
+        eventually(lambda: site.console("web01").get("facts", {}).get("frames-missing") == "6", 20, "the count")
+        assert logged(site, "web01") == "one\r\npriority\r\nfive\r\n"
+        gaps = [gap.text for gap in log_reader.markers(site.log("web01"), "gap")]
+        assert [re.search(r"(\d+) frame", gap).group(1) for gap in gaps] == ["2", "4"], gaps
+        stranger, = eventually(lambda: [row for agent in site.rest("GET", "/v1/agents")["agents"]
+                                        for row in agent.get("unknown_senders", [])], 20, "the unknown sender")
+        assert stranger["sender"] == "02:00:00:00:01:22"
+        simple = raw(node.getsockname()[0], 0x88B6)
+        simple.send(b"\xff" * 6 + bytes.fromhex(mac.replace(":", "")) + b"\x88\xb6text\nmore" + b"\0" * 30)
+        eventually(lambda: logged(site, "plain") == "text\r\nmore", 20, "plain text")
+        node.close()
+        simple.close()
+
+
+@limit(240)
+def test_many_nodes_that_boot_at_once_are_heard_whole_or_what_is_missing_is_counted():
+    nodes, lines = (64, 10_000) if os.environ.get("OOB_FULL") else (16, 1500)
+    macs = {f"m{n}": f"02:00:00:00:02:{n:02x}" for n in range(1, nodes + 1)}
+    with Ethernet() as ether, Site(interfaces=[ether.port("02:00:00:00:03:01")]) as site:
+        agent_port, far = site.interfaces[0], ether.port("02:00:00:00:03:02")
+        site.write_inventory("".join(console(name, agent_port, mac, insecure=True) for name, mac in macs.items()))
+        site.apply()
+        for name in macs:
+            eventually(lambda: "waits for" in site.console(name)["detail"], 20, "the wait")
+
+        def boot(mac):
+            sender = raw(far)
+            for number in range(1, lines + 1):
+                while True:
+                    try:
+                        sender.send(frame(mac, number, b"line %d of a boot that says much of each device\r\n" % number))
+                        break
+                    except OSError:  # the interface's queue is full
+                        select.select([], [sender], [], 1)
+            sender.close()
+
+        threads = [threading.Thread(target=boot, args=(mac,)) for mac in macs.values()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        sender = raw(far)
+        for mac in macs.values():
+            sender.send(frame(mac, lines + 1, b"the end\r\n"))
+        sender.close()
+        missing = 0
+        for name in macs:
+            eventually(lambda: "the end" in logged(site, name), 60, f"the end of {name}")
+            pieces = site.log(name)
+            numbers = [int(n) for n in re.findall(r"line (\d+) of", log_reader.output(pieces).decode())]
+            assert numbers == sorted(set(numbers)), f"{name}: out of order or twice"
+            counted = sum(int(found.group(1)) for gap in log_reader.markers(pieces, "gap")
+                          if (found := re.search(r"(\d+) frames? did not come", gap.text)))
+            assert len(numbers) + counted == lines, (name, len(numbers), counted)
+            missing += counted
+        print(f"{nodes} nodes, {lines} lines each: {missing} missing, all counted")
