@@ -104,6 +104,7 @@ inline constexpr auto ipmi_answer_time_max = 4000ms;  // for one answer; then th
 inline constexpr auto ipmi_suite_time_max = 2000ms;   // for the answer to a cipher suite; then the next is tried
 inline constexpr std::size_t ipmi_commands_waiting_max = 64;   // of one session
 inline constexpr int ipmi_datagrams_a_turn = 16;               // of one BMC, before others get theirs
+inline constexpr std::size_t datagram_addresses_max = 4;       // of one name, that are tried at once
 inline constexpr std::size_t ipmi_user_bytes_max = 16;         // IPMI 2.0 section 22.28
 inline constexpr std::size_t ipmi_password_bytes_max = 20;     // section 22.30
 inline constexpr std::size_t ipmi_password_bytes_max_15 = 16;  // likewise, in IPMI 1.5

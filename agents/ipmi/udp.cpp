@@ -15,25 +15,30 @@ Udp::Udp(Shard& shard, Conversation& conversation)
 Udp::~Udp() = default;
 
 void Udp::open(const std::string& address, std::function<void(Result<>)> done) {
-  connector_.connect_datagram(address, limits::line_connect_time_max, [this, done = std::move(done)](Result<int> fd) {
-    if (!fd) return done(tl::unexpected(fd.error()));
-    socket_ = std::make_unique<Descriptor>(shard_, *fd);
-    socket_->start_reading([this] { read_some(); });
-    done({});
-  });
+  connector_.connect_datagrams(
+      address, limits::line_connect_time_max, [this, done = std::move(done)](const Result<std::vector<int>>& fds) {
+        if (!fds) return done(tl::unexpected(fds.error()));
+        for (const int fd : *fds) {
+          sockets_.push_back(std::make_unique<Descriptor>(shard_, fd));
+          sockets_.back()->start_reading([this, socket = sockets_.back().get()] { read_some(socket); });
+        }
+        done({});
+      });
 }
 
 void Udp::send(ByteView datagram) {
-  if (socket_) (void)::send(socket_->fd(), datagram.data(), datagram.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  for (const auto& socket : sockets_)
+    (void)::send(socket->fd(), datagram.data(), datagram.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 // A few, then others get their turn: the descriptor says again that there is more.
-void Udp::read_some() {
+void Udp::read_some(Descriptor* socket) {
   const std::weak_ptr<void> alive = alive_;
-  for (int i = 0; i < limits::ipmi_datagrams_a_turn && socket_; ++i) {
+  for (int i = 0; i < limits::ipmi_datagrams_a_turn; ++i) {
     const MutableBytes room = shard_.read_buffer();
-    const ssize_t n = ::recv(socket_->fd(), room.data(), room.size(), MSG_DONTWAIT);
+    const ssize_t n = ::recv(socket->fd(), room.data(), room.size(), MSG_DONTWAIT);
     if (n < 0) break;  // nothing there, or an ICMP error of what was sent: silence will tell
+    if (sockets_.size() > 1) std::erase_if(sockets_, [&](const auto& other) { return other.get() != socket; });
     conversation_.receive(room.first(static_cast<std::size_t>(n)));
     if (alive.expired()) return;
   }

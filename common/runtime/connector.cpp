@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "common/limits.h"
 #include "common/runtime/descriptor.h"
 #include "common/runtime/socket_address.h"
 #include "common/text.h"
@@ -40,12 +41,13 @@ struct Connector::State : std::enable_shared_from_this<Connector::State> {
   std::function<void(Result<int>)> done;
   std::vector<SocketAddress> candidates;  // best last
   std::unique_ptr<Descriptor> attempt;
-  int type = SOCK_STREAM;  // or SOCK_DGRAM
+  std::shared_ptr<std::vector<int>> datagrams;  // to be filled, if such are wanted
 
   void begin(Duration time_out);
   void resolve(const HostPort& target);
   void next();
   void dial(const SocketAddress& candidate);
+  void open_datagrams();
   void dialled();
   void give_up(ErrorCode code, const std::string& why);
   void finish(Result<int> result);
@@ -85,6 +87,7 @@ void Connector::State::resolve(const HostPort& target) {
 }
 
 void Connector::State::next() {
+  if (datagrams) return open_datagrams();
   attempt.reset();
   retry.cancel();
   if (candidates.empty()) return give_up(ErrorCode::Unavailable, last_error);
@@ -100,11 +103,10 @@ void Connector::State::next() {
 }
 
 void Connector::State::dial(const SocketAddress& candidate) {
-  const int fd = ::socket(candidate.storage.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int fd = ::socket(candidate.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return give_up(ErrorCode::Unavailable, std::strerror(errno));
   const int one = 1;
-  const bool tcp = candidate.storage.ss_family != AF_UNIX && type == SOCK_STREAM;
-  if (tcp) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (candidate.storage.ss_family != AF_UNIX) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   const int result = ::connect(fd, candidate.get(), candidate.length);
   const int error = errno;
   attempt = std::make_unique<Descriptor>(shard, fd);
@@ -115,6 +117,22 @@ void Connector::State::dial(const SocketAddress& candidate) {
   }
   last_error = std::strerror(error);
   next();
+}
+
+// Connecting one takes no time.
+void Connector::State::open_datagrams() {
+  for (; !candidates.empty() && datagrams->size() < limits::datagram_addresses_max; candidates.pop_back()) {
+    const SocketAddress& to = candidates.back();
+    const int fd = ::socket(to.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && ::connect(fd, to.get(), to.length) == 0) {
+      datagrams->push_back(fd);
+      continue;
+    }
+    last_error = std::strerror(errno);
+    if (fd >= 0) ::close(fd);
+  }
+  if (datagrams->empty()) return give_up(ErrorCode::Unavailable, last_error);
+  finish(0);
 }
 
 void Connector::State::dialled() {
@@ -148,17 +166,21 @@ Connector::Connector(Shard& shard) : shard_(shard) {}
 Connector::~Connector() { cancel(); }
 
 void Connector::connect(const std::string& address, Duration time_out, std::function<void(Result<int>)> done) {
-  begin(address, SOCK_STREAM, time_out, std::move(done));
+  begin(address, time_out, std::move(done));
 }
 
-void Connector::connect_datagram(const std::string& address, Duration time_out, std::function<void(Result<int>)> done) {
-  begin(address, SOCK_DGRAM, time_out, std::move(done));
+void Connector::connect_datagrams(const std::string& address, Duration time_out,
+                                  std::function<void(Result<std::vector<int>>)> done) {
+  const auto opened = std::make_shared<std::vector<int>>();
+  begin(address, time_out, [opened, done = std::move(done)](const Result<int>& result) {
+    result ? done(std::move(*opened)) : done(tl::unexpected(result.error()));
+  });
+  state_->datagrams = opened;
 }
 
-void Connector::begin(const std::string& address, int type, Duration time_out, std::function<void(Result<int>)> done) {
+void Connector::begin(const std::string& address, Duration time_out, std::function<void(Result<int>)> done) {
   cancel();
   state_ = std::make_shared<State>(shard_);
-  state_->type = type;
   state_->address = address;
   state_->done = std::move(done);
   shard_.post([weak = std::weak_ptr(state_), time_out] {

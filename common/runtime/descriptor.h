@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/result.h"
 #include "common/runtime/shard.h"
@@ -53,13 +54,15 @@ class Connector {
   explicit Connector(Shard& shard);
   ~Connector();
   void connect(const std::string& address, Duration time_out, std::function<void(Result<int>)> done);
-  // The same for UDP: the first address of the name to which there is a way. That nobody listens there is not known.
-  void connect_datagram(const std::string& address, Duration time_out, std::function<void(Result<int>)> done);
+  // The same for UDP: a socket for each address of the name to which there is a way, limits::datagram_addresses_max at
+  // most, best first. Whether anybody listens there is not known.
+  void connect_datagrams(const std::string& address, Duration time_out,
+                         std::function<void(Result<std::vector<int>>)> done);
   void cancel();
 
  private:
   struct State;
-  void begin(const std::string& address, int type, Duration time_out, std::function<void(Result<int>)> done);
+  void begin(const std::string& address, Duration time_out, std::function<void(Result<int>)> done);
 
   Shard& shard_;
   std::shared_ptr<State> state_;

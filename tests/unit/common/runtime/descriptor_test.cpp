@@ -284,6 +284,37 @@ TEST(Connector, a_name_is_tried_address_by_address) {
   ::close(*fd);
 }
 
+TEST(Connector, a_datagram_goes_to_each_address_of_a_name) {
+  Shard shard;
+  const int peer = ::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof where;
+  ASSERT_EQ(::bind(peer, reinterpret_cast<sockaddr*>(&where), length), 0);
+  ASSERT_EQ(::getsockname(peer, reinterpret_cast<sockaddr*>(&where), &length), 0);
+  Connector connector(shard);
+  bool called = false;
+  connector.connect_datagrams("localhost:" + std::to_string(ntohs(where.sin_port)), Duration(5000),
+                              [&](const Result<std::vector<int>>& fds) {
+                                called = true;
+                                ASSERT_TRUE(fds) << fds.error().message;
+                                for (const int fd : *fds) {
+                                  EXPECT_EQ(::send(fd, "x", 1, MSG_NOSIGNAL), 1);
+                                  ::close(fd);
+                                }
+                              });
+  EXPECT_FALSE(called);
+  ASSERT_TRUE(pump_until(shard, [&] { return called; }));
+  char got = 0;
+  EXPECT_EQ(::recv(peer, &got, 1, 0), 1);
+  ::close(peer);
+  std::string why;
+  connector.connect_datagrams("localhost", Duration(5000), [&](const auto& fds) { why = fds.error().message; });
+  ASSERT_TRUE(pump_until(shard, [&] { return !why.empty(); }));
+  EXPECT_NE(why.find("port is missing"), std::string::npos) << why;
+}
+
 TEST(Connector, a_peer_that_does_not_answer_is_given_up_after_the_time_out) {
   Shard shard;
   const Folder folder;
