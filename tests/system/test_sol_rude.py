@@ -7,22 +7,23 @@ import socket
 import threading
 
 import log_reader
-from bmc import RudeBmc, SolSite, UdpRelay, check_said, sol_console, type_all, writer_of
+from bmc import RudeBmc, SolSite, UdpRelay, answers, check_said, sol_console, type_all, writer_of
 from harness import eventually, limit
 
 # What a BMC may do and our console has to stand without a loss; the rates leave the packets a chance.
-STOOD = (("repeat", 0.5), ("noise", 0.5), ("oversize", 0.3), ("cut", 0.3), ("wrong-session", 0.3), ("wrong-sequence", 0.3),
-         ("wrong-hmac", 0.3), ("no-suite-list", 1), ("no-payload-support", 1), ("odd-payload-size", 1), ("zero-privilege", 1),
-         ("repeat-sol", 0.5), ("nack", 0.4), ("partial", 0.5), ("no-ack", 0.3), ("no-sol", 0.3), ("unavailable", 0.3),
-         ("unanswered", 0.2), ("strict-window", 1))
+STOOD = ("fault repeat 0.5", "fault noise 0.5", "fault oversize 0.3", "fault cut 0.3", "fault wrong-session 0.3",
+         "fault wrong-sequence 0.3", "fault wrong-hmac 0.3", "fault no-suite-list", "fault no-payload-support",
+         "fault odd-payload-size", "fault zero-privilege", "fault repeat-sol 0.5", "fault nack 0.4", "fault partial 0.5",
+         "fault no-ack 0.3", "fault no-sol 0.3", "fault unavailable 0.3", "fault unanswered 0.2", "fault strict-window", "slow 0.3",
+         "sol-size 8", "sol-size 250", "code 6 4a c1", "code 6 4b c1", "code 6 3d c1")
 
 
 @limit(200)
 def test_input_and_echo_are_whole_in_spite_of_each_fault():
     with RudeBmc(len(STOOD)) as bmc:
-        names = [fault.replace("-", "") for fault, _ in STOOD]
-        for which, (fault, rate) in enumerate(STOOD):
-            bmc.order(f"fault {fault} {rate}", which)
+        names = [f"c{which}" for which in range(len(STOOD))]
+        for which, order in enumerate(STOOD):
+            bmc.order(order, which)
         with SolSite("".join(sol_console(name, bmc, which) for which, name in enumerate(names))) as site:
             text = b"".join(b"<%04d>" % number for number in range(100))
             faults = []
@@ -86,6 +87,20 @@ def test_a_network_that_loses_everything_for_seconds_is_a_marked_gap_and_no_lost
         lost = bmc.state()["sol"]["lost_bytes"]
         assert bmc.state()["sol"]["session"] == session, "the session lived through it"
         assert seen + lost == 80000 and (gaps > 0) == (lost > 0), (seen, lost, gaps)
+
+
+def test_a_break_of_the_host_is_noted_and_an_ipv6_network_is_one_too():
+    with RudeBmc() as bmc:
+        relay = UdpRelay(bmc.where(), listen=("::1", 0))
+
+        class Behind:
+            where = staticmethod(lambda _=0: ("[::1]", relay.port))
+        with SolSite(sol_console("c", Behind)) as site:
+            site.wait_up("c")
+            answers(site, "c")
+            bmc.order("break")
+            site.wait_noted("c", "break received")
+        relay.close()
 
 
 class TcpHost:
