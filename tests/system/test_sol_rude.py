@@ -7,22 +7,24 @@ import socket
 import threading
 
 import log_reader
-from bmc import RudeBmc, SolSite, UdpRelay, check_said, sol_console, type_all, writer_of
+from bmc import RudeBmc, SolSite, UdpRelay, answers, check_said, sol_console, type_all, writer_of
 from harness import eventually, limit
 
-# What a BMC may do and our console has to stand without a loss; the rates leave the packets a chance.
-STOOD = (("repeat", 0.5), ("noise", 0.5), ("oversize", 0.3), ("cut", 0.3), ("wrong-session", 0.3), ("wrong-sequence", 0.3),
-         ("wrong-hmac", 0.3), ("no-suite-list", 1), ("no-payload-support", 1), ("odd-payload-size", 1), ("zero-privilege", 1),
-         ("repeat-sol", 0.5), ("nack", 0.4), ("partial", 0.5), ("no-ack", 0.3), ("no-sol", 0.3), ("unavailable", 0.3),
-         ("unanswered", 0.2), ("strict-window", 1))
+# What a BMC may do and our console has to stand without a loss. Keys that are not acknowledged within 2 s are given up: the
+# rates are such that this does not come about by chance.
+STOOD = ("fault repeat 0.5", "fault noise 0.5", "fault oversize 0.07", "fault cut 0.07", "fault wrong-session 0.07",
+         "fault wrong-sequence 0.07", "fault wrong-hmac 0.07", "fault no-suite-list", "fault no-payload-support",
+         "fault odd-payload-size", "fault zero-privilege", "fault repeat-sol 0.5", "fault nack 0.2", "fault partial 0.5",
+         "fault no-ack 0.07", "fault no-sol 0.07", "fault unavailable 0.2", "fault unanswered 0.2", "fault strict-window",
+         "slow 0.3", "sol-size 8", "sol-size 250", "code 6 4a c1", "code 6 4b c1", "code 6 3d c1")
 
 
 @limit(200)
 def test_input_and_echo_are_whole_in_spite_of_each_fault():
     with RudeBmc(len(STOOD)) as bmc:
-        names = [fault.replace("-", "") for fault, _ in STOOD]
-        for which, (fault, rate) in enumerate(STOOD):
-            bmc.order(f"fault {fault} {rate}", which)
+        names = [f"c{which}" for which in range(len(STOOD))]
+        for which, order in enumerate(STOOD):
+            bmc.order(order, which)
         with SolSite("".join(sol_console(name, bmc, which) for which, name in enumerate(names))) as site:
             text = b"".join(b"<%04d>" % number for number in range(100))
             faults = []
@@ -52,8 +54,8 @@ def test_input_and_echo_are_whole_in_spite_of_each_fault():
 
 @limit(200)
 def test_what_a_host_says_is_whole_or_has_a_marker_where_it_is_not():
-    cases = (("nothing", 0), ("repeat", 0.5), ("repeat-sol", 0.5), ("no-sol", 0.4), ("wrong-hmac", 0.4), ("wrong-sequence", 0.4),
-             ("cut", 0.4), ("overrun", 0.1))
+    cases = (("nothing", 0), ("repeat", 0.5), ("repeat-sol", 0.5), ("no-sol", 0.2), ("wrong-hmac", 0.2), ("wrong-sequence", 0.2),
+             ("cut", 0.2), ("overrun", 0.1))
     with RudeBmc(len(cases)) as bmc:
         names = [f"n{which}" for which in range(len(cases))]
         with SolSite("".join(sol_console(name, bmc, which) for which, name in enumerate(names))) as site:
@@ -86,6 +88,33 @@ def test_a_network_that_loses_everything_for_seconds_is_a_marked_gap_and_no_lost
         lost = bmc.state()["sol"]["lost_bytes"]
         assert bmc.state()["sol"]["session"] == session, "the session lived through it"
         assert seen + lost == 80000 and (gaps > 0) == (lost > 0), (seen, lost, gaps)
+
+
+def test_a_break_of_the_host_is_noted_and_an_ipv6_network_is_one_too():
+    with RudeBmc() as bmc:
+        relay = UdpRelay(bmc.where(), listen=("::1", 0))
+
+        class Behind:
+            where = staticmethod(lambda _=0: ("[::1]", relay.port))
+        with SolSite(sol_console("c", Behind)) as site:
+            site.wait_up("c")
+            answers(site, "c")
+            bmc.order("break")
+            site.wait_noted("c", "break received")
+        relay.close()
+
+
+def missing(whole, part):
+    """How many bytes of the whole are not in the part, which has to be the whole but for pieces left out."""
+    at = end = 0
+    while end < len(part):
+        while end < len(part) and at < len(whole) and whole[at] == part[end]:
+            at, end = at + 1, end + 1
+        if end < len(part):
+            again = whole.find(part[end:end + 16], at)
+            assert again >= 0, f"byte {end}: {bytes(part[end:end + 16])!r} was not typed, or not there"
+            at = again
+    return len(whole) - len(part)
 
 
 class TcpHost:
@@ -128,8 +157,10 @@ def test_a_megabyte_each_way_is_whole_at_2_percent_loss_doubling_and_reordering(
             stream, channel = writer_of(site, "c")
             type_all(stream, channel, typed)
             stream.close()
-            eventually(lambda: len(host.received) >= size, 60, "all that was typed at the host")
-            assert hashlib.sha256(host.received).digest() == hashlib.sha256(typed).digest()
+            given_up = sum(int(marker.text.split()[0]) for marker in log_reader.markers(log_reader.read(site.log_path("c"), whole=False))
+                           if "may not have arrived" in marker.text)  # about one run in a hundred
+            eventually(lambda: len(host.received) >= size - given_up, 60, "all that was typed at the host")
+            assert missing(typed, host.received) <= given_up
 
             def heard():
                 return log_reader.output(log_reader.read(site.log_path("c"), whole=False))
