@@ -13,6 +13,7 @@
 #include "agents/lines/ssh_session.h"
 #include "agents/lines/tcp_socket.h"
 #include "common/limits.h"
+#include "common/log.h"
 #include "common/nearest.h"
 #include "common/runtime/descriptor.h"
 #include "common/runtime/worker.h"
@@ -96,6 +97,7 @@ class SshLine final : public Line {
         patience_(shard),
         pulse_(shard),
         settings_(settings_of(config)),
+        name_(config.name),
         user_(settings_.user),
         break_string_(text_setting(config, "break-string", "")),
         break_(integer_setting(config, key_of(kKeys, "break-ms"), 500)) {
@@ -130,7 +132,7 @@ class SshLine final : public Line {
   Connector connector_;
   Timer patience_, pulse_;
   SshSettings settings_;  // until the session has them
-  const std::string user_, break_string_;
+  const std::string name_, user_, break_string_;
   const Duration break_;
   std::string address_, old_algorithms_;
   KnownHostKey known_key_;
@@ -176,8 +178,11 @@ void SshLine::step() {
 }
 
 void SshLine::stepped(SshSession::Progress progress) {
-  if (!pinned_ && known_key_.fingerprint().empty() && !session_->host_key().empty())
+  if (!pinned_ && known_key_.fingerprint().empty() && !session_->host_key().empty()) {
     known_key_.learn(session_->host_key());
+    // The note in the console's log comes with the line; if the login fails, here is the only word of it.
+    log_info("line", "host key believed on first use", {{"console", name_}, {"key", session_->host_key()}});
+  }
   if (progress == SshSession::Progress::Up) return up();
   if (progress == SshSession::Progress::Failed) {
     const bool refused = session_->login_refused();

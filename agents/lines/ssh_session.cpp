@@ -233,6 +233,8 @@ std::optional<SshSession::Progress> SshSession::after_login(int result, std::str
   if (result == SSH_AUTH_AGAIN) return Progress::Waiting;
   if (result == SSH_AUTH_SUCCESS) {
     login_refused_ = false;
+    settings_.password.reset();
+    settings_.key.reset();
     stage_ = Stage::OpenChannel;
     return {};
   }

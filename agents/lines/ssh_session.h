@@ -69,7 +69,7 @@ class SshSession {
   Progress failed(std::string why);
   std::string library_error() const;
 
-  const SshSettings settings_;
+  SshSettings settings_;  // its secrets until we are logged in
   std::unique_ptr<Library> library_;
   enum class Stage {
     Connect,

@@ -1,6 +1,8 @@
 // See secret_files.h.
 #include "server/inventory/secret_files.h"
 
+#include <set>
+
 #include "agents/lines/settings.h"
 
 namespace oob {
@@ -14,8 +16,10 @@ Result<Secret> read_secret(const std::string& inventory_folder, const std::strin
 }
 
 void check_secret_files(const std::vector<SecretPlace>& places, const std::string& inventory_folder, Diagnostics& to) {
+  std::set<std::string> seen;
   for (const auto& [at, place] : places) {
     if (place.starts_with(kSecretOfAgent)) continue;
+    if (!seen.insert(to_string(at) + " " + place).second) continue;  // of another port of the same console server
     const auto secret = read_secret(inventory_folder, place);
     if (secret) continue;
     if (secret.error().code == ErrorCode::Unavailable) {

@@ -36,6 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (oob::login_text(*script) != text) std::abort();
   Run whole(*script), pieces(*script);
   whole.say(said);
+  pieces.say("");  // what is typed first
   for (const char& c : said) pieces.say(std::string_view(&c, 1));
   const bool looks_at_ends =
       text.find_first_of("$") != std::string_view::npos || text.find("\\x5c") != std::string_view::npos;

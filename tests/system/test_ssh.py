@@ -108,6 +108,18 @@ def test_a_bmc_is_led_to_its_console_by_its_profile_and_gets_keys_and_breaks():
         assert bmc.fingerprint() in shown and "algorithms" in shown, shown
 
 
+def test_every_profile_that_has_a_login_leads_to_its_console():
+    # One after the other: a device each, whose menu is played behind a real sshd.
+    for profile, more in (("idrac", ""), ("alom", ""), ("ilom", ""), ("supermicro", ""), ("raritan-sx", "port = 7\n")):
+        with Sshd(played(profile)) as device:
+            with site_with(console("web01", device.address, f'profile = "{profile}"\n{more}')) as site:
+                site.wait_up("web01")
+                terminal = attached(site, "web01")
+                terminal.type(b"x")
+                terminal.wait("got b'x'")
+                terminal.close()
+
+
 def test_a_key_lets_in_as_well():
     with Sshd(options="PasswordAuthentication no\nKbdInteractiveAuthentication no\n") as device:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{device.folder}/id"], check=True)

@@ -112,6 +112,16 @@ TEST(ConsoleServer, what_is_wrong_with_all_ports_is_said_once) {
   EXPECT_TRUE(says(it, "a.toml:4:1: error: unknown key \"usr\" in the console \"a1\"; did you mean \"user\"?"));
 }
 
+TEST(ConsoleServer, a_secret_that_is_missing_is_said_once_and_not_for_each_port) {
+  Diagnostics said;
+  std::vector<SecretPlace> places;
+  const std::vector<InventoryFile> files{{"a.toml", kServer + "ports = { '1-9' = 'a[1-9]' }\n"}};
+  ASSERT_TRUE(load_inventory(files, "", line_kinds(), said, &places));
+  EXPECT_EQ(places.size(), 9u);
+  check_secret_files(places, "/nonexistent", said);
+  EXPECT_EQ(said.errors(), 1u) << said.text();
+}
+
 TEST(Profile, one_of_the_inventory_goes_before_the_one_in_the_program) {
   const Loaded it(
       "[profile.opengear]\nline = 'tcp'\n[profile.opengear.tcp]\nbase = 9000\ninsecure = true\n"
