@@ -10,6 +10,7 @@ import threading
 
 import log_reader
 from harness import Daemon, Site, eventually, limit, program, tool
+from terminal import Terminal
 
 KEY = "k" * 32
 
@@ -103,8 +104,9 @@ def test_a_node_without_an_address_is_a_console_both_ways_with_a_key_and_nobody_
         eventually(lambda: f"waits for {node_mac} on {agent_port}" in site.console("web01")["detail"], 20, "the wait")
         sysrq = f"{site.folder}/sysrq"
         open(sysrq, "w").close()
-        start_node(site, space, "--interface", node_port, "--key-file", f"{site.folder}/key", "--sysrq", sysrq,
+        options = ("--interface", node_port, "--key-file", f"{site.folder}/key", "--sysrq", sysrq,
                    "--name", "node eleven", "--", "/bin/sh", "-c", "stty -echo; echo login:; exec cat")
+        node = start_node(site, space, *options)
         site.wait_up("web01")
         eventually(lambda: "login:\r\n" in logged(site, "web01"), 20, "output")
         site.oob("run", "web01", "--send", "swordfish", "--expect", "swordfish")
@@ -114,12 +116,27 @@ def test_a_node_without_an_address_is_a_console_both_ways_with_a_key_and_nobody_
             heard += third.recv(2048)
         assert b"login:" in heard and b"OB\x01\x10" not in heard, heard
         # A break and a letter are SysRq's.
-        site.rest("POST", "/v1/consoles/web01/break", {}, status=None)
+        terminal = Terminal([program("oob"), "attach", "web01"], {"OOB_SOCKET": site.socket})
+        terminal.wait(r"\[web01: read-write")
+        terminal.type(b"\x05c!")
+        terminal.wait("send SysRq: ")
+        terminal.type(b"sync\r")
+        eventually(lambda: open(sysrq).read() == "s", 20, "the letter")
+        terminal.type(b"after it\r")
+        terminal.wait("after it")
+        terminal.type(b"\x05c.")
+        assert terminal.ended() == 0
+        terminal.close()
         # What a stranger forges is refused and counted.
-        before = logged(site, "web01")
         third.send(frame(node_mac, 1000, b"forged", session=2**63))
         eventually(lambda: site.console("web01").get("facts", {}).get("frames-refused") == "1", 20, "the refusal")
-        assert logged(site, "web01") == before
+        # Ended and started anew, it is the same line, and what was said before cannot be said again.
+        node.kill()
+        start_node(site, space, *options)
+        eventually(lambda: logged(site, "web01").count("login:") == 2, 20, "the node's second session")
+        assert "forged" not in logged(site, "web01")
+        notes = [note.text for note in log_reader.markers(site.log("web01"), "note")]
+        assert "the node's console began anew" in notes, notes
         third.close()
 
 
