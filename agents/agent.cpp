@@ -256,6 +256,7 @@ void Agent::status(wire::AgentStatus& into) const {
   into.set_spool_bytes(spool);
   into.set_ring_worst_percent(std::uint32_t(ring_worst * 100 / limits::ring_bytes_max));
   into.set_spool_worst_percent(std::uint32_t(spool_worst * 100 / limits::spool_bytes_max));
+  into.clear_unknown_senders();
   for (const auto& [name, stranger] : strangers_->all()) {
     wire::UnknownSender& told = *into.add_unknown_senders();
     told.set_listener(name.first), told.set_sender(name.second), told.set_messages(stranger.messages);

@@ -72,6 +72,7 @@ void EtherListener::receive() {
 }
 
 void EtherListener::look_for_drops() {
+  if (!socket_) return;
   const unsigned count = frames_dropped(socket_->fd());
   if (count == 0) return;
   for (const auto& [mac, line] : lines_) line.receiver->kernel_dropped(count);

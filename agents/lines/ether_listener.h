@@ -32,6 +32,7 @@ class EtherListener {
   std::optional<Strangers::Stranger> adopt(const MacAddress& sender);
   bool send(ByteView frame) const { return socket_ && send_frame(socket_->fd(), frame); }
   const MacAddress& own() const { return own_; }
+  void look_for_drops();  // now and not only every second
 
  private:
   struct Joined {
@@ -39,7 +40,6 @@ class EtherListener {
     Receiver* receiver;
   };
   void receive();
-  void look_for_drops();
 
   Shard& shard_;
   std::string name_;

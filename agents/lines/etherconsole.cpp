@@ -245,6 +245,12 @@ void EtherconsoleLine::alive(const ConsoleFrame& frame) {
                  : ""),
       0);
   say_adopted();
+  // Before the first number is known, nothing else would tell.
+  listener_->look_for_drops();
+  if (counters_.dropped > 0) {
+    events_.line_lost("the agent was too slow for " + count_of(counters_.dropped, "frame", "frames") + " on " +
+                      interface_ + "; this line's first may be among them");
+  }
 }
 
 void EtherconsoleLine::in_order(FrameOrder::Is is, std::uint32_t missing) {
@@ -337,6 +343,7 @@ void EtherconsoleLine::confirmed(std::uint32_t sequence) {
 void EtherconsoleLine::tell_facts() {
   if (!up_ || down_) return;
   if (missing_untold_ > 0) lost(0);
+  if (missing_untold_ > 0) facts_.once(limits::line_facts_every, [this] { tell_facts(); });
   LineFacts facts{{"frames", std::to_string(counters_.frames)}};
   const auto add = [&](const char* key, std::uint64_t count) {
     if (count > 0) facts.emplace_back(key, std::to_string(count));

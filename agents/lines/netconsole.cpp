@@ -126,11 +126,13 @@ void NetconsoleLine::await_the_missing() {
   });
 }
 
-// The kernel does not say whose they were. The extended format's numbers will; in basic format any line may lack some.
+// The kernel does not say whose they were. The extended format's numbers will, from its first datagram on; in basic
+// format any line may lack some.
 void NetconsoleLine::kernel_dropped(unsigned count) {
   drops_seen_ += count;
   drops_untold_ += count;
-  if (decoder_.counters().basic == 0 || !drops_.take(shard_.clock().now())) return;
+  const bool numbered = decoder_.counters().extended > 0 && decoder_.counters().basic == 0;
+  if (numbered || !drops_.take(shard_.clock().now())) return;
   events_.line_lost("the agent was too slow for " + count_of(std::exchange(drops_untold_, 0), "datagram", "datagrams") +
                     " to " + escape_controls(listen_) + "; they may have been of this line");
 }

@@ -101,8 +101,7 @@ class Guest:
 
     def _connect(self, name, telnet=False):
         peer = socket.socket(socket.AF_UNIX)
-        eventually(lambda: os.path.exists(f"{self.folder}/{name}"), 20, "QEMU")
-        peer.connect(f"{self.folder}/{name}")
+        eventually(lambda: peer.connect_ex(f"{self.folder}/{name}") == 0, 20, "QEMU")
         return Stream(peer, telnet)
 
     def run(self, command, timeout_s=30):

@@ -10,6 +10,7 @@ import threading
 
 import log_reader
 from harness import Daemon, Site, eventually, limit, program, tool
+from terminal import Terminal
 
 KEY = "k" * 32
 
@@ -81,6 +82,24 @@ def logged(site, name):
     return log_reader.output(site.log(name)).decode("utf-8", "replace")
 
 
+def heard(site, name):
+    """Numbered lines in the log, each once and in order; and how many it says are missing."""
+    pieces = site.log(name)
+    numbers = [int(n) for n in re.findall(r"line (\d+) of", log_reader.output(pieces).decode())]
+    assert numbers == sorted(set(numbers)), f"{name}: out of order or twice"
+    gaps = log_reader.markers(pieces, "gap")
+    # What is missing before the first is a gap whose size nobody knows.
+    unknown = numbers[0] - 1 if any("too slow" in gap.text for gap in gaps) else 0
+    return len(numbers), unknown + sum(int(found.group(1)) for gap in gaps
+                                       if (found := re.search(r"(\d+) frames? did not come", gap.text)))
+
+
+def ends(site, name):
+    with open(site.log_path(name), "rb") as file:
+        file.seek(max(0, os.path.getsize(site.log_path(name)) - 4096))
+        return b"the end" in file.read()
+
+
 def start_node(site, space, *arguments):
     node = Daemon("node", ["ip", "netns", "exec", space, program("oob-etherconsole"), *arguments], "speaking on")
     site.daemons.append(node)
@@ -103,8 +122,9 @@ def test_a_node_without_an_address_is_a_console_both_ways_with_a_key_and_nobody_
         eventually(lambda: f"waits for {node_mac} on {agent_port}" in site.console("web01")["detail"], 20, "the wait")
         sysrq = f"{site.folder}/sysrq"
         open(sysrq, "w").close()
-        start_node(site, space, "--interface", node_port, "--key-file", f"{site.folder}/key", "--sysrq", sysrq,
+        options = ("--interface", node_port, "--key-file", f"{site.folder}/key", "--sysrq", sysrq,
                    "--name", "node eleven", "--", "/bin/sh", "-c", "stty -echo; echo login:; exec cat")
+        node = start_node(site, space, *options)
         site.wait_up("web01")
         eventually(lambda: "login:\r\n" in logged(site, "web01"), 20, "output")
         site.oob("run", "web01", "--send", "swordfish", "--expect", "swordfish")
@@ -114,12 +134,27 @@ def test_a_node_without_an_address_is_a_console_both_ways_with_a_key_and_nobody_
             heard += third.recv(2048)
         assert b"login:" in heard and b"OB\x01\x10" not in heard, heard
         # A break and a letter are SysRq's.
-        site.rest("POST", "/v1/consoles/web01/break", {}, status=None)
+        terminal = Terminal([program("oob"), "attach", "web01"], {"OOB_SOCKET": site.socket})
+        terminal.wait(r"\[web01: read-write")
+        terminal.type(b"\x05c!")
+        terminal.wait("send SysRq: ")
+        terminal.type(b"sync\r")
+        eventually(lambda: open(sysrq).read() == "s", 20, "the letter")
+        terminal.type(b"after it\r")
+        terminal.wait("after it")
+        terminal.type(b"\x05c.")
+        assert terminal.ended() == 0
+        terminal.close()
         # What a stranger forges is refused and counted.
-        before = logged(site, "web01")
         third.send(frame(node_mac, 1000, b"forged", session=2**63))
         eventually(lambda: site.console("web01").get("facts", {}).get("frames-refused") == "1", 20, "the refusal")
-        assert logged(site, "web01") == before
+        # Ended and started anew, it is the same line, and what was said before cannot be said again.
+        node.kill()
+        start_node(site, space, *options)
+        eventually(lambda: logged(site, "web01").count("login:") == 2, 20, "the node's second session")
+        assert "forged" not in logged(site, "web01")
+        notes = [note.text for note in log_reader.markers(site.log("web01"), "note")]
+        assert "the node's console began anew" in notes, notes
         third.close()
 
 
@@ -182,18 +217,13 @@ def test_many_nodes_that_boot_at_once_are_heard_whole_or_what_is_missing_is_coun
             thread.start()
         for thread in threads:
             thread.join()
-        sender = raw(far)
-        for mac in macs.values():
-            sender.send(frame(mac, lines + 1, b"the end\r\n"))
+        sender, missing = raw(far), 0
+        for name, mac in macs.items():
+            # One more, until it is heard: it closes the count.
+            last = frame(mac, lines + 1, b"the end\r\n")
+            eventually(lambda: ends(site, name) or not sender.send(last), 60, f"the end of {name}")
+            # Many gaps are told as one sum, a second later at most.
+            eventually(lambda: sum(heard(site, name)) == lines, 20, f"all of {name}: {heard(site, name)}")
+            missing += heard(site, name)[1]
         sender.close()
-        missing = 0
-        for name in macs:
-            eventually(lambda: "the end" in logged(site, name), 60, f"the end of {name}")
-            pieces = site.log(name)
-            numbers = [int(n) for n in re.findall(r"line (\d+) of", log_reader.output(pieces).decode())]
-            assert numbers == sorted(set(numbers)), f"{name}: out of order or twice"
-            counted = sum(int(found.group(1)) for gap in log_reader.markers(pieces, "gap")
-                          if (found := re.search(r"(\d+) frames? did not come", gap.text)))
-            assert len(numbers) + counted == lines, (name, len(numbers), counted)
-            missing += counted
         print(f"{nodes} nodes, {lines} lines each: {missing} missing, all counted")
