@@ -31,7 +31,8 @@ Result<Pattern> Pattern::parse(std::string_view regex) {
     return fail(ErrorCode::Usage, quoted + " is no regular expression: " + escape_typed(out.compiled_->re.error()));
   }
   if (RE2::PartialMatch("", out.compiled_->re)) {
-    return fail(ErrorCode::Usage, quoted + " matches an empty text too, so nothing would be waited for; write what has to come");
+    return fail(ErrorCode::Usage,
+                quoted + " matches an empty text too, so nothing would be waited for; write what has to come");
   }
   return out;
 }
