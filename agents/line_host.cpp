@@ -28,6 +28,7 @@ LineHost::LineHost(Shard& shard, LineConfig config, std::unique_ptr<LineStore> s
       retry_(shard),
       input_deadline_(shard),
       facts_told_(shard),
+      settle_(shard),
       backoff_(limits::reconnect_delay_min, limits::reconnect_delay_max) {}
 
 LineHost::~LineHost() = default;
@@ -129,14 +130,21 @@ void LineHost::close_driver() {
 
 void LineHost::line_up(std::string detail, int pid) {
   up_since_ = shard_.clock().now();
+  set_state(true, detail, pid);
+}
+
+void LineHost::tell_up() {
+  if (!std::exchange(up_untold_, false)) return;
+  settle_.cancel();
   last_logged_.clear();
   if (const LineKind* kind = find_line_kind(config_.kind); std::exchange(was_up_, true) && kind && kind->speaks_on) {
     line_lost("said while the line was down");
   }
-  set_state(true, detail, pid);
+  tell_state();
 }
 
 void LineHost::line_output(ByteView bytes) {
+  tell_up();
   store_->append(bytes, wall_ms(shard_.clock().wall()));
   throttle();
   events_.line_has_output(*this);
@@ -156,7 +164,8 @@ void LineHost::line_writable() {
 void LineHost::line_down(std::string reason) {
   close_driver();
   give_up_fetching();
-  if (state_.up && shard_.clock().now() - up_since_ >= kSoundAfter) backoff_.reset();
+  if (state_.up) brief_ = shard_.clock().now() - up_since_ < kSoundAfter;
+  if (state_.up && !brief_) backoff_.reset();
   const LineKind* kind = find_line_kind(config_.kind);
   const bool at_once = state_.up && kind != nullptr && kind->listens;
   set_state(false, reason, 0);
@@ -179,11 +188,13 @@ void LineHost::await_device() {
 }
 
 void LineHost::line_note(std::string text) {
+  tell_up();
   store_->append_event(RingRecord::Kind::Note, text, wall_ms(shard_.clock().wall()));
   events_.line_has_output(*this);
 }
 
 void LineHost::line_lost(std::string why) {
+  tell_up();
   store_->append_event(RingRecord::Kind::Unknown, why, wall_ms(shard_.clock().wall()));
   events_.line_has_output(*this);
 }
@@ -206,14 +217,24 @@ void LineHost::set_state(bool up, const std::string& detail, int pid) {
     input_.refuse_all(why_down());
     input_deadline_.cancel();
   }
-  if (up || detail != last_logged_) {
-    store_->append_event(up ? RingRecord::Kind::Up : RingRecord::Kind::Down, detail, state_.since_wall_ms);
-    log_limited(LogLevel::Info, "line", config_.name + (up ? "+" : "-"), up ? "up" : "down",
-                {{"console", config_.name}, {"kind", config_.kind}, {up ? "to" : "reason", detail}});
-    events_.line_has_output(*this);
+  up_untold_ = up;
+  settle_.cancel();
+  if (up && brief_) {
+    settle_.once(limits::line_settles_after, [this] { tell_up(); });
+  } else if (up) {
+    tell_up();
+  } else if (detail != std::exchange(last_logged_, detail)) {
+    tell_state();
   }
-  last_logged_ = up ? "" : detail;
   events_.line_changed(*this);
+}
+
+void LineHost::tell_state() {
+  const bool up = state_.up;
+  store_->append_event(up ? RingRecord::Kind::Up : RingRecord::Kind::Down, state_.detail, state_.since_wall_ms);
+  log_limited(LogLevel::Info, "line", config_.name + (up ? "+" : "-"), up ? "up" : "down",
+              {{"console", config_.name}, {"kind", config_.kind}, {up ? "to" : "reason", state_.detail}});
+  events_.line_has_output(*this);
 }
 
 std::string LineHost::why_down() const { return "line is down: " + state_.detail; }
@@ -241,12 +262,14 @@ void LineHost::send_break(std::uint64_t session, std::uint64_t sequence, Duratio
   if (!input_.is_new(session, sequence)) return;
   InputQueue::Fate fate{session, sequence, 0, state_.up ? "" : why_down()};
   if (state_.up) {
+    tell_up();
     // What was typed before it and waits must not come behind it: it might be taken for a command then.
     if (const auto sent = driver_->send_break(duration); !sent) {
       fate.refused = sent.error().message;
     } else {
       input_.refuse_all("a break was sent before the device took it");
-      store_->append_event(RingRecord::Kind::Break, std::to_string(sent->count()) + " ms",
+      const std::string length = std::to_string(sent->count()) + " ms";
+      store_->append_event(RingRecord::Kind::Break, *sent == Duration(0) ? "as long as the peer makes it" : length,
                            wall_ms(shard_.clock().wall()));
     }
     events_.line_has_output(*this);

@@ -92,6 +92,8 @@ class LineHost final : private LineEvents {
   void throttle();
   void await_device();
   void tell_facts();
+  void tell_up();
+  void tell_state();
   void arm_input_deadline();
   std::string why_down() const;
 
@@ -106,7 +108,7 @@ class LineHost final : private LineEvents {
   bool waits_for_server_ = false;  // down because it could not be asked
   InputQueue input_;
   State state_;
-  Timer retry_, input_deadline_, facts_told_;
+  Timer retry_, input_deadline_, facts_told_, settle_;
   bool facts_wait_ = false;            // for facts_told_
   Duration rest_{0};                   // line_rest(), until the line is down
   std::unique_ptr<PathWatch> device_;  // while the line is down for lack of it
@@ -117,6 +119,8 @@ class LineHost final : private LineEvents {
   bool reading_ = true;
   bool was_up_ = false;  // since we began
   std::uint64_t end_at_last_rest_ = 0;
+  bool brief_ = false;       // the last time it was up, that did not last
+  bool up_untold_ = false;   // until it has said something or settled: else an end at once is told again and again
   std::string last_logged_;  // last "down" that stands in the store: a storm of the same is told once
 };
 

@@ -33,6 +33,7 @@ AttachConversation::AttachConversation(AttachChoices choices, AttachOutside& out
       backoff_(limits::reconnect_delay_min, limits::client_reconnect_delay_max, choices_.seed),
       escape_(choices_.escape),
       had_seat_(choices_.write),
+      device_room_(limits::tty_batch_bytes_min),
       replay_lines_(choices_.lines > 0 ? choices_.lines : 20) {}
 
 // --- finding the name ---
@@ -138,7 +139,8 @@ void AttachConversation::disconnected(const Error& why) {
       return finish(something_refused_ ? Exit::Unknown : Exit::NoServer, "the connection broke: " + why.message);
     }
     if (leave_by_) return finish(Exit::Done, "");
-    notice("connection lost: " + why.message + "; trying again" + (choices_.pipe ? "" : ", " + escape() + ". leaves"));
+    notice("connection lost: " + why.message + "; trying again" +
+           (choices_.pipe || choices_.device ? "" : ", " + escape() + ". leaves"));
     had_seat_ = seat_ != 0;
   }
   forget_held();
@@ -185,6 +187,7 @@ void AttachConversation::control(const std::string& type, const json::object& ev
   } else if (type == "up" || type == "down") {
     const std::string text = shown(event, "text");
     notice("line " + type + (text.empty() ? "" : ": " + text));
+    outside_.line_state(type == "up");
   } else if (type == "input") {
     on_input(event);
   } else if (type == "detached") {
@@ -261,6 +264,14 @@ void AttachConversation::on_attached(const json::object& event) {
     notice(writer_ + " took over" + (since.empty() ? "" : " at " + local_time(since, clock_.wall())) +
            " while you were away; you are now read-only" + (way.empty() ? "" : ". " + way));
   }
+  if (choices_.device && choices_.write && seat_ == 0 && !again) {
+    return finish(Exit::SomeFailed,
+                  console_ + ": " +
+                      (writer_.empty() ? "you may not write; " : writer_ + " is writing; --force takes over, ") +
+                      "--read-only only looks on");
+  }
+  outside_.line_state(text_of(event, "line") == "up");
+  outside_.attached();
   if (choices_.pipe && choices_.write && seat_ == 0) {
     finish(Exit::SomeFailed, "nothing was typed on " + console_ + ": " +
                                  (writer_.empty() ? "you may not write" : writer_ + " is writing; -f takes over") +
@@ -295,6 +306,7 @@ void AttachConversation::greet(const json::object& event, bool again) {
   text += ", line " + shown(event, "kind") + " via " + shown(event, "agent");
   if (state != "up") text += " is down" + (detail.empty() ? "" : ": " + detail);
   if (again) return notice(text);
+  if (choices_.device) return hint(text);
   text += ". " + escape() + "? help, " + escape() + ". leave.";
   const std::string since = text_of(event, "since");
   if (!since.empty()) text += " Last output " + local_time(since, clock_.wall());
@@ -397,6 +409,7 @@ void AttachConversation::on_input(const json::object& event) {
   const Sent sent = *found;
   sent_.erase(found);
   last_sign_ = clock_.now();
+  if (sent_.empty()) pace_device();
   const std::string refused = shown(event, "refused");
   if (const auto seat = count_at(event, "seat"); seat && seat_ != 0) seat_ = *seat;  // from here on
   if (refused.empty()) {
@@ -410,26 +423,6 @@ void AttachConversation::on_input(const json::object& event) {
   refused_why_ = refused;
   if (sent_.empty()) say_refused();
   if (choices_.pipe) finish(Exit::Unknown, "the rest of the input was not sent");
-}
-
-void AttachConversation::say_refused() {
-  if (refused_keys_ > 0) notice(count_of(refused_keys_, "key", "keys") + " not typed: " + refused_why_);
-  refused_keys_ = 0;
-}
-
-void AttachConversation::say_unknown_fate() {
-  say_refused();
-  std::size_t keys = 0;
-  std::string what;
-  for (const Sent& sent : sent_) {
-    keys += sent.keys;
-    if (!sent.what.empty()) what = sent.what;
-  }
-  if (keys == 1) notice("the last key may not have arrived");
-  if (keys > 1) notice("the last " + std::to_string(keys) + " keys may not have arrived");
-  if (!what.empty()) notice("the " + what + " may not have been sent");
-  something_refused_ = something_refused_ || !sent_.empty();
-  sent_.clear();
 }
 
 // --- time and the end ---

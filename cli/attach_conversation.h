@@ -23,7 +23,9 @@ struct AttachChoices {
   std::string console;  // or a unique beginning of one
   bool write = true;
   bool force = false;
-  bool pipe = false;       // input is no terminal: no escape; ends after the input's end
+  bool pipe = false;    // input is no terminal: no escape; ends after the input's end
+  bool device = false;  // input is a program's that takes the console for a serial port (`oob tty`): no escape; it is
+                        // held up while the line is, and ends by a signal
   std::size_t lines = 20;  // of replay
   std::string since;       // UTC: replay from then on instead; "": no
   EscapeSequence escape;
@@ -46,6 +48,8 @@ class AttachOutside {
   virtual void hold_output(bool on) = 0;                     // while on, output() is kept from the screen
   virtual std::size_t columns() const { return 80; }         // of the terminal
   virtual bool listening() const { return true; }            // false: the connection is not read just now
+  virtual void attached() {}                                 // as asked for; again after a lost connection
+  virtual void line_state(bool) {}                           // up or down, on attaching and when it changes
   virtual void suspend() {}                                  // as ^Z does; returns when it goes on
   // A shell command that gets the console's output too; what it says comes back by program_output(). False: no child.
   virtual bool start_program(const std::string&) { return false; }
@@ -71,11 +75,13 @@ class AttachConversation {
   void program_output(ByteView typed);
   void program_ended(const std::string& how);
   bool wants_program_output() const;
+  void send_break(Duration time);  // 0: as is usual for the line
   void hung_up();                  // a signal ends the program: leaves in order, at once and without a word
   bool wants_input() const;        // a pipe is read only when its bytes can be sent
   std::size_t input_room() const;  // bytes keys() should get at most
   std::optional<SteadyTime> next_deadline() const;
   void tick();
+  const std::string& console() const { return console_; }  // its whole name, once attached
 
  private:
   enum class Stage { Finding, Connecting, Attaching, Attached, Away, Finished };
@@ -140,6 +146,7 @@ class AttachConversation {
   void order(EscapeStep::Command command);
   void ask_rest(EscapeStep::Command command);
   void send_break(std::byte number);
+  void pace_device();
   void replay(std::size_t lines);
   void help();
 
@@ -177,6 +184,8 @@ class AttachConversation {
   std::string refused_why_;
   bool something_refused_ = false;
   Dropped dropped_;
+  std::size_t device_room_;   // bytes of a device's input under way at once: what the line takes in about a second
+  SteadyTime device_sent_{};  // and when
   std::optional<Move> move_;
   std::optional<Prompt> prompt_;
   std::size_t replay_lines_, playback_lines_ = 60;  // as conserver's

@@ -12,6 +12,7 @@ namespace oob {
 namespace {
 
 constexpr std::uint8_t kInputFrame = 1;
+constexpr auto kDeviceQuick = std::chrono::milliseconds(400), kDeviceSlow = std::chrono::milliseconds(1000);
 
 void put_big_endian(Bytes& to, std::uint64_t value, int bytes) {
   for (int i = bytes - 1; i >= 0; --i) to.push_back(std::byte(value >> (8 * i) & 0xFF));
@@ -21,11 +22,14 @@ void put_big_endian(Bytes& to, std::uint64_t value, int bytes) {
 
 bool AttachConversation::wants_input() const {
   if (stage_ == Stage::Finished || leave_by_) return false;
+  // What cannot be sent is read all the same, and dropped: it would be old when it can.
+  if (choices_.device) return stage_ != Stage::Attached || seat_ == 0 || sent_.empty();
   if (!choices_.pipe) return true;
   return choices_.write && stage_ == Stage::Attached && seat_ != 0 && sent_.empty() && !input_ended_;
 }
 
 std::size_t AttachConversation::input_room() const {
+  if (choices_.device) return device_room_;
   return choices_.pipe ? limits::client_pipe_batch_bytes : limits::input_batch_bytes_max;
 }
 
@@ -37,7 +41,7 @@ void AttachConversation::input_ended() {
 }
 
 void AttachConversation::keys(ByteView typed) {
-  if (choices_.pipe) return flush_keys(typed);
+  if (choices_.pipe || choices_.device) return flush_keys(typed);
   Bytes plain;
   for (const std::byte key : typed) {
     if (stage_ == Stage::Finished || leave_by_) break;
@@ -79,6 +83,7 @@ void AttachConversation::flush_keys(ByteView keys) {
     }
     return drop_keys(keys.size(), "read-only", way.empty() ? "" : "; " + way);
   }
+  device_sent_ = clock_.now();
   const std::int64_t deadline = server_clock_.deadline_ms(clock_.now(), limits::input_age_max);
   while (!keys.empty()) {
     const ByteView batch = keys.first(std::min(keys.size(), limits::input_batch_bytes_max));
@@ -122,6 +127,28 @@ void AttachConversation::forget_held() {
   pass_held_at_.reset();
   const std::size_t held = escape_.take_held().size();
   if (held > 0) drop_keys(held, "typed before the change", "");
+}
+
+// --- keys of unknown fate ---
+
+void AttachConversation::say_refused() {
+  if (refused_keys_ > 0) notice(count_of(refused_keys_, "key", "keys") + " not typed: " + refused_why_);
+  refused_keys_ = 0;
+}
+
+void AttachConversation::say_unknown_fate() {
+  say_refused();
+  std::size_t keys = 0;
+  std::string what;
+  for (const Sent& sent : sent_) {
+    keys += sent.keys;
+    if (!sent.what.empty()) what = sent.what;
+  }
+  if (keys == 1) notice("the last key may not have arrived");
+  if (keys > 1) notice("the last " + std::to_string(keys) + " keys may not have arrived");
+  if (!what.empty()) notice("the " + what + " may not have been sent");
+  something_refused_ = something_refused_ || !sent_.empty();
+  sent_.clear();
 }
 
 // --- commands ---
@@ -207,13 +234,26 @@ void AttachConversation::replay(std::size_t lines) {
   send({{"type", "replay"}, {"channel", channel_}, {"lines", lines}});
 }
 
+// A line that is slower than its deadline allows would have the rest refused; one that is fast is asked for more.
+void AttachConversation::pace_device() {
+  const auto took = clock_.now() - device_sent_;
+  if (took < kDeviceQuick) device_room_ = std::min(device_room_ * 2, limits::client_pipe_batch_bytes);
+  if (took > kDeviceSlow) device_room_ = std::max(device_room_ / 2, limits::tty_batch_bytes_min);
+}
+
 // l0 is the usual break; 1 to 9 are half seconds.
 void AttachConversation::send_break(std::byte number) {
   if (seat_ == 0) return hint("read-only: no break sent");
-  const int digit = std::to_integer<int>(number) - '0';
+  send_break(Duration((std::to_integer<int>(number) - '0') * 500));
+}
+
+void AttachConversation::send_break(Duration time) {
+  if (stage_ != Stage::Attached || seat_ == 0) {
+    return notice(stage_ == Stage::Attached ? "read-only: no break sent" : "not connected: no break sent");
+  }
   sent_.push_back({++sequence_, 0, "break"});
   json::object message{{"type", "break"}, {"channel", channel_}, {"seat", seat_}, {"sequence", sequence_}};
-  if (digit > 0) message["ms"] = digit * 500;
+  if (time > Duration(0)) message["ms"] = time.count();
   send(message);
 }
 
@@ -247,6 +287,7 @@ void AttachConversation::ask_rest(EscapeStep::Command command) {
 }
 
 std::string AttachConversation::offer(EscapeStep::Command command, const std::string& does) const {
+  if (choices_.device) return {};
   const std::string keys = keys_for(choices_.escape, command);
   return keys.empty() ? "" : keys + " " + does;
 }

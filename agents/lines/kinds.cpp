@@ -7,8 +7,8 @@
 namespace oob {
 
 std::span<const LineKind> line_kinds() {
-  static const std::array kinds{kCallhomeKind, kEtherconsoleKind, kExecKind, kNetconsoleKind, kSerialKind,
-                                kSolKind,      kSshKind,          kTcpKind,  kTestKind,       kUnixKind};
+  static const std::array kinds{kCallhomeKind, kEtherconsoleKind, kExecKind,   kNetconsoleKind, kSerialKind, kSolKind,
+                                kSshKind,      kTcpKind,          kTelnetKind, kTestKind,       kUnixKind};
   return kinds;
 }
 

@@ -5,6 +5,6 @@
 namespace oob {
 
 extern const LineKind kCallhomeKind, kEtherconsoleKind, kExecKind, kNetconsoleKind, kSerialKind, kSolKind, kSshKind,
-    kTcpKind, kTestKind, kUnixKind;
+    kTcpKind, kTelnetKind, kTestKind, kUnixKind;
 
 }  // namespace oob

@@ -66,8 +66,8 @@ class Line {
   virtual void set_reading(bool on) = 0;  // flow control: while off, the kernel's buffers fill and the peer blocks
   // Whether the device waits while it is not read. A line that cannot wait is always read.
   virtual bool can_wait() const { return true; }
-  // Sends a break condition of so long, 0: as long as is usual for this line; says how long it will be. What write()
-  // takes afterwards comes behind it. Default: this kind of line has none.
+  // Sends a break condition of so long, 0: as long as is usual for this line; says how long it will be, 0: only the
+  // peer knows. What write() takes afterwards comes behind it. Default: this kind of line has none.
   virtual Result<Duration> send_break(Duration) { return fail(ErrorCode::Conflict, "this kind of line has no break"); }
 };
 

@@ -24,24 +24,10 @@ constexpr LineKey kKeys[] = {
     {"break-ms", LineKey::Type::Integer, false, "how long a break lasts; default 250", 1, limits::break_max.count()},
     {"hangup", LineKey::Type::Text, false, "when DTR is lowered: never, or at each close; default never"},
 };
-const std::vector<std::string> kParities{"none", "even", "odd", "mark", "space"}, kFlows{"none", "xonxoff", "rtscts"},
-    kHangups{"never", "close"};
-
-std::size_t word_of(const LineConfig& config, const std::string& key, const std::vector<std::string>& words) {
-  const auto found = std::ranges::find(words, text_setting(config, key, words[0]));
-  return found == words.end() ? 0 : std::size_t(found - words.begin());
-}
+const std::vector<std::string> kHangups{"never", "close"};
 
 unsigned number_of(const LineConfig& config, std::string_view key, unsigned otherwise) {
   return unsigned(integer_setting(config, key_of(kKeys, key), otherwise));
-}
-
-Result<> check_word(const LineConfig& config, const std::string& key, const std::vector<std::string>& words) {
-  const std::string word = text_setting(config, key, words[0]);
-  if (std::ranges::find(words, word) != words.end()) return {};
-  std::string all;
-  for (const auto& one : words) all += (all.empty() ? "" : ", ") + one;
-  return fail(ErrorCode::Usage, in_quotes(word) + " is none of: " + all + did_you_mean(nearest_of(word, words)));
 }
 
 Result<> check(const LineConfig& config, std::string& key) {
@@ -50,7 +36,7 @@ Result<> check(const LineConfig& config, std::string& key) {
   if (!device.starts_with('/') || device.ends_with('/') || device.find('\0') != std::string::npos) {
     return fail(ErrorCode::Usage, "a serial port is named by an absolute path, as /dev/ttyS0");
   }
-  for (const auto& [word, words] : {std::pair("parity", &kParities), {"flow", &kFlows}, {"hangup", &kHangups}}) {
+  for (const auto& [word, words] : {std::pair("parity", &kParityWords), {"flow", &kFlowWords}, {"hangup", &kHangups}}) {
     key = word;
     if (const auto good = check_word(config, key, *words); !good) return good;
   }
@@ -78,18 +64,18 @@ SerialSettings SerialSettings::of(const LineConfig& config) {
   out.device = text_setting(config, "device", "");
   out.speed = number_of(config, "speed", out.speed);
   out.data_bits = number_of(config, "data-bits", out.data_bits);
-  out.parity = Parity(word_of(config, "parity", kParities));
+  out.parity = Parity(word_setting(config, "parity", kParityWords));
   out.stop_bits = number_of(config, "stop-bits", out.stop_bits);
-  out.flow = Flow(word_of(config, "flow", kFlows));
+  out.flow = Flow(word_setting(config, "flow", kFlowWords));
   out.break_time = Duration(number_of(config, "break-ms", unsigned(out.break_time.count())));
-  out.hang_up = word_of(config, "hangup", kHangups) == 1;
+  out.hang_up = word_setting(config, "hangup", kHangups) == 1;
   return out;
 }
 
 std::string to_string(const SerialSettings& settings) {
   return std::to_string(settings.speed) + " " + std::to_string(settings.data_bits) +
          "NEOMS"[std::size_t(settings.parity)] + std::to_string(settings.stop_bits) + ", flow " +
-         kFlows[std::size_t(settings.flow)];
+         kFlowWords[std::size_t(settings.flow)];
 }
 
 extern const LineKind kSerialKind{.name = "serial",

@@ -27,18 +27,6 @@ std::string on_off(const ModemLines& lines) {
   return out;
 }
 
-void add(SerialCounters& to, const SerialCounters& now, const SerialCounters& before) {
-  to.framing += now.framing - before.framing;
-  to.parity += now.parity - before.parity;
-  to.breaks += now.breaks - before.breaks;
-  to.overrun += now.overrun - before.overrun;
-  to.buffer_overrun += now.buffer_overrun - before.buffer_overrun;
-}
-
-void list(std::string& to, std::size_t n, std::string_view one, std::string_view many) {
-  if (n > 0) to += (to.empty() ? "" : ", ") + count_of(n, one, many);
-}
-
 }  // namespace
 
 SerialLine::SerialLine(Shard& shard, LineEvents& events, SerialSettings settings, OpenSerialPort open)
@@ -72,7 +60,6 @@ void SerialLine::begin() {
   const auto counters = port_->counters();
   counted_ = counters.has_value();
   last_ = counters.value_or(SerialCounters());
-  tell_from_ = shard_.clock().now();
   look_.every(limits::serial_look_every, [this] { look(); });
   open(fd, escape_controls(settings_.device) + ", " + to_string(settings_), 0);
   look();
@@ -81,15 +68,17 @@ void SerialLine::begin() {
 // A port that is unplugged ends like a file.
 void SerialLine::at_end(const std::string& reason) {
   look_.cancel(), break_.cancel(), pace_.cancel(), unsent_.cancel();
-  tell_from_ = shard_.clock().now();
-  count();
+  count(true);
   port_.reset();
   down(escape_controls(settings_.device) + (reason == "closed" ? " has gone" : " has gone: " + reason));
 }
 
 // --- what the port says beside the bytes ---
 
-void SerialLine::after_output() { count(); }
+void SerialLine::after_output(ByteView bytes) {
+  hints_.received(bytes);
+  count();
+}
 
 void SerialLine::look() {
   count();
@@ -99,41 +88,25 @@ void SerialLine::look() {
   events_.line_facts(std::move(now));
 }
 
-void SerialLine::count() {
+void SerialLine::count(bool last) {
   const auto now = counted_ ? port_->counters() : std::nullopt;
   if (now && *now != last_) {
-    add(untold_, *now, last_);
-    add(total_, *now, last_);
+    const SerialCounters more = counted_since(last_, *now);
+    errors_.add(more);
+    hints_.framing_errors(more.framing);
     last_ = *now;
   }
-  tell_errors();
-}
-
-void SerialLine::tell_errors() {
-  if (untold_ == SerialCounters() || shard_.clock().now() < tell_from_) return;
-  tell_from_ = shard_.clock().now() + limits::serial_note_every;
-  const SerialCounters said = std::exchange(untold_, {});
-  std::string note;
-  if (said.breaks > 0) note = said.breaks == 1 ? "break received" : std::to_string(said.breaks) + " breaks received";
-  list(note, said.framing, "framing error", "framing errors");
-  list(note, said.parity, "parity error", "parity errors");
-  if (!note.empty()) events_.line_note(note);
-  if (const std::size_t lost = std::size_t(said.overrun) + said.buffer_overrun; lost > 0) {
-    events_.line_lost("the port's buffer overran: at least " + count_of(lost, "byte", "bytes"));
-  }
+  errors_.tell(events_, shard_.clock().now(), last);
 }
 
 LineFacts SerialLine::facts() {
   LineFacts out{{"settings", to_string(settings_)}};
   const auto lines = port_->modem_lines();
+  if (lines) hints_.modem_lines(*lines);
   out.emplace_back("modem-lines", lines ? on_off(*lines) : "this port has none");
-  if (!counted_) {
-    out.emplace_back("errors", "this port does not count them");
-    return out;
-  }
-  const auto put = [&](const char* key, std::uint32_t n) { out.emplace_back(key, std::to_string(n)); };
-  put("framing-errors", total_.framing), put("parity-errors", total_.parity), put("overruns", total_.overrun);
-  put("buffer-overruns", total_.buffer_overrun), put("breaks-received", total_.breaks);
+  if (counted_) errors_.put_facts(out);
+  if (!counted_) out.emplace_back("errors", "this port does not count them");
+  hints_.put_facts(out, shard_.clock().now());
   return out;
 }
 
@@ -144,6 +117,7 @@ std::size_t SerialLine::write(ByteView bytes) {
   const std::size_t room = unsent_bytes_max(settings_), waiting = port_->unsent_bytes();
   const std::size_t offered = waiting < room ? std::min(bytes.size(), room - waiting) : 0;
   const std::size_t taken = StreamLine::write(bytes.first(offered));
+  hints_.typed(taken, shard_.clock().now());
   if (taken > 0 && can_wait()) watch_unsent();
   // If the port takes less than it is offered, it says itself when it takes more.
   if (taken == offered && offered < bytes.size()) {

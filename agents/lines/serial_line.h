@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "agents/lines/port_errors.h"
+#include "agents/lines/port_hints.h"
 #include "agents/lines/serial_port.h"
 #include "agents/lines/stream_line.h"
 
@@ -23,10 +25,9 @@ class SerialLine final : public StreamLine {
  private:
   void begin();
   void at_end(const std::string& reason) override;
-  void after_output() override;
+  void after_output(ByteView bytes) override;
   void look();
-  void count();
-  void tell_errors();
+  void count(bool last = false);
   LineFacts facts();
   void break_when_idle();
   Result<> begin_break();
@@ -38,10 +39,10 @@ class SerialLine final : public StreamLine {
   std::unique_ptr<SerialPort> port_;  // null before it is open and after it has gone
   LineFacts told_facts_;
 
-  // What is not told yet, and all since the port was opened.
-  SerialCounters last_, untold_, total_;
-  bool counted_ = false;    // the port has counters
-  SteadyTime tell_from_{};  // not earlier
+  SerialCounters last_;
+  bool counted_ = false;  // the port has counters
+  PortErrors errors_;
+  PortHints hints_;
 
   bool breaking_ = false;  // a break waits or is being sent: nothing is written
   Duration break_time_{};

@@ -21,6 +21,10 @@ struct SerialSettings {
   static SerialSettings of(const LineConfig& config);
 };
 
+// The words of the settings, in the order of the enums.
+inline const std::vector<std::string> kParityWords{"none", "even", "odd", "mark", "space"};
+inline const std::vector<std::string> kFlowWords{"none", "xonxoff", "rtscts"};
+
 // "115200 8N1, flow none"
 std::string to_string(const SerialSettings& settings);
 

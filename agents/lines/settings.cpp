@@ -5,6 +5,7 @@
 #include <cassert>
 #include <charconv>
 
+#include "common/nearest.h"
 #include "common/runtime/descriptor.h"
 
 namespace oob {
@@ -46,6 +47,19 @@ Result<std::string> ssh_address(std::string_view address) {
   if (!parsed) return tl::unexpected(parsed.error());
   if (parsed->port.find_first_not_of('0') == std::string::npos) return fail(ErrorCode::Usage, "the port cannot be 0");
   return whole;
+}
+
+std::size_t word_setting(const LineConfig& config, const std::string& key, const std::vector<std::string>& words) {
+  const auto found = std::ranges::find(words, text_setting(config, key, words[0]));
+  return found == words.end() ? 0 : std::size_t(found - words.begin());
+}
+
+Result<> check_word(const LineConfig& config, const std::string& key, const std::vector<std::string>& words) {
+  const std::string word = text_setting(config, key, words[0]);
+  if (std::ranges::find(words, word) != words.end()) return {};
+  std::string all;
+  for (const auto& one : words) all += (all.empty() ? "" : ", ") + one;
+  return fail(ErrorCode::Usage, in_quotes(word) + " is none of: " + all + did_you_mean(nearest_of(word, words)));
 }
 
 const LineKey& key_of(std::span<const LineKey> keys, std::string_view name) {

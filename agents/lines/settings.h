@@ -13,6 +13,11 @@ std::string text_setting(const LineConfig& config, const std::string& key, std::
 std::int64_t integer_setting(const LineConfig& config, const LineKey& key, std::int64_t otherwise);
 bool boolean_setting(const LineConfig& config, const std::string& key);  // "true" or else
 
+// A setting that is one of some words, the first of them if it is absent or none of them: its place among them.
+std::size_t word_setting(const LineConfig& config, const std::string& key, const std::vector<std::string>& words);
+// Error: it is none of them; which is nearest.
+Result<> check_word(const LineConfig& config, const std::string& key, const std::vector<std::string>& words);
+
 // A Words key's words; none if it is not set.
 std::vector<std::string> words_setting(const LineConfig& config, const std::string& key);
 

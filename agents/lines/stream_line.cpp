@@ -27,7 +27,7 @@ void StreamLine::read_some() {
     if (!n) return at_end(n.error().message);
     if (*n > 0) events_.line_output(shard_.read_buffer().first(*n));
     if (alive.expired() || !stream_) return;
-    if (*n > 0) after_output();
+    if (*n > 0) after_output(shard_.read_buffer().first(*n));
     if (alive.expired() || !stream_) return;
     taken += *n;
     if (ending_ && (*n == 0 || (rest_ += *n) > kRestBytesMax)) return at_end("closed");

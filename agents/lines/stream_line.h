@@ -22,7 +22,7 @@ class StreamLine : public Line {
   // The source has ended, though others may hold it open: at_end() as soon as what it left is read.
   void end_when_empty();
   virtual void at_end(const std::string& reason) { down(reason); }  // nothing more can be read
-  virtual void after_output() {}                                    // some was reported just now
+  virtual void after_output(ByteView) {}                            // it was reported just now
 
   Shard& shard_;
   LineEvents& events_;

@@ -19,8 +19,8 @@ const std::vector<Command>& all_commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> out;
     for (const auto group :
-         {console_commands, attach_commands, run_commands, log_commands, grep_commands, inventory_commands,
-          revision_commands, agent_commands, access_commands, version_commands}) {
+         {console_commands, attach_commands, tty_commands, run_commands, log_commands, grep_commands,
+          inventory_commands, revision_commands, agent_commands, access_commands, version_commands}) {
       for (Command& command : group()) out.push_back(std::move(command));
     }
     return out;
@@ -33,6 +33,7 @@ std::string overview(std::size_t columns) {
       {"oob ls [NAMES]", "consoles: state, who is on, last output"},
       {"oob NAME", "attach this terminal to a console (^Ec? lists the keys, ^Ec. leaves)"},
       {"oob attach [-r|-f] NAME", "the same; -r only looks on, -f takes over"},
+      {"oob tty NAME", "the same as a serial port of this machine, for other programs"},
       {"oob info NAME", "all about one console"},
       {"oob who [NAMES]", "who is attached"},
       {"oob msg NAMES TEXT", "say something to all on them; `oob kick NAME USER` ends sessions"},

@@ -9,6 +9,7 @@ namespace oob {
 
 std::vector<Command> console_commands();    // consoles.cpp
 std::vector<Command> attach_commands();     // attach.cpp
+std::vector<Command> tty_commands();        // tty.cpp
 std::vector<Command> run_commands();        // run.cpp
 std::vector<Command> log_commands();        // log.cpp
 std::vector<Command> grep_commands();       // grep.cpp

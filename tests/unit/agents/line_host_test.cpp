@@ -7,6 +7,7 @@
 
 #include <filesystem>
 
+#include "common/runtime/descriptor.h"
 #include "common/toml/table.h"
 #include "tests/unit/common/runtime/pump.h"
 
@@ -32,7 +33,7 @@ struct Heard : LineHostEvents {
 
 Policy allow_all_ports() {
   Diagnostics to;
-  const auto text = toml_file::parse("serial = [\"/tmp/*/*\"]\n", "agent.toml", to);
+  const auto text = toml_file::parse("serial = [\"/tmp/*/*\"]\ntcp = [\"127.0.0.1:*\"]\n", "agent.toml", to);
   TableReader allow(*text, "[allow]", to);
   Policy policy = Policy::read(allow, to);
   EXPECT_FALSE(to.failed()) << to.text();
@@ -129,6 +130,32 @@ TEST_F(Ports, a_port_that_comes_back_is_opened_at_once_and_the_time_between_is_a
   EXPECT_TRUE(all.ends_with(event(RingRecord::Kind::Unknown, "said while the line was down") +
                             event(RingRecord::Kind::Up, port + ", 9600 8N1, flow none") + "two"))
       << all;
+}
+
+TEST_F(Ports, a_line_that_ends_as_soon_as_it_is_up_is_told_of_once) {
+  Listener far(shard);
+  int attempts = 0;
+  std::unique_ptr<Descriptor> last;
+  bool stay = false;
+  ASSERT_TRUE(far.listen("127.0.0.1:0", 0, [&](int fd, const std::string&) {
+    ++attempts;
+    last = std::make_unique<Descriptor>(shard, fd);
+    if (!stay) last.reset();
+  }));
+  auto store = LineStore::open((folder / "rings").string(), (folder / "spool").string(), "sw1");
+  const LineConfig config{"sw1", "tcp", {{"address", far.address()}}, {}};
+  host = std::make_unique<LineHost>(shard, config, std::move(*store), policy, heard);
+  host->start();
+  ASSERT_TRUE(pump_until(shard, [&] { return attempts == 4 && !host->state().up; }));
+  const std::string up = event(RingRecord::Kind::Up, far.address());
+  const std::string down = event(RingRecord::Kind::Down, "the peer closed the connection");
+  EXPECT_EQ(told(), up + down);
+  stay = true;
+  ASSERT_TRUE(pump_until(shard, [&] { return host->state().up && attempts == 5; }));
+  EXPECT_EQ(told(), up + down) << "it may end at once again";
+  ASSERT_TRUE(pump_until(shard, [&] { return told() == up + down + up; })) << "it holds: " << told();
+  last.reset();
+  ASSERT_TRUE(pump_until(shard, [&] { return told() == up + down + up + down; })) << told();
 }
 
 TEST_F(Ports, without_flow_control_a_full_ring_is_read_on_and_with_it_the_device_is_held) {

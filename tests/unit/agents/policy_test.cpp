@@ -113,6 +113,8 @@ TEST(Policy, a_destination_is_a_host_or_a_network_and_a_port) {
       kServer + "[allow]\ntcp = [\"cs1.example:*\", \"10.9.0.0/18:7001\", \"[2001:db8::/33]:*\", \"127.0.0.1:80\"]");
   EXPECT_TRUE(some.permits(tcp("CS1.example:7001")));
   EXPECT_FALSE(some.permits(tcp("cs2.example:7001")));
+  EXPECT_TRUE(some.permits({"c", "telnet", {{"address", "cs1.example:2001"}}, {}})) << "it is a TCP connection";
+  EXPECT_FALSE(some.permits({"c", "telnet", {{"address", "cs2.example:2001"}}, {}}));
   EXPECT_TRUE(some.permits(tcp("10.9.63.255:7001")));
   EXPECT_FALSE(some.permits(tcp("10.9.64.0:7001")));
   EXPECT_FALSE(some.permits(tcp("10.9.0.1:7002")));

@@ -25,7 +25,7 @@ testing::AssertionResult says(const std::string& text, std::string_view key, std
 
 TEST(LineKinds, are_found_by_name) {
   for (const char* name :
-       {"callhome", "etherconsole", "exec", "netconsole", "serial", "sol", "ssh", "tcp", "test", "unix"}) {
+       {"callhome", "etherconsole", "exec", "netconsole", "serial", "sol", "ssh", "tcp", "telnet", "test", "unix"}) {
     ASSERT_NE(find_line_kind(name), nullptr);
     EXPECT_EQ(find_line_kind(name)->name, name);
   }
@@ -139,6 +139,18 @@ TEST(LineKinds, an_etherconsole_line_names_an_interface_and_a_machine_and_has_a_
   EXPECT_TRUE(says(ether("eth1", "52:54:00:12:34", {{"key-file", "k"}}), "mac", "hardware address"));
   EXPECT_TRUE(says(ether("eth1", "ff:ff:ff:ff:ff:ff", {{"key-file", "k"}}), "mac", "group's"));
   EXPECT_TRUE(says(ether("eth1", mac, {{"key-file", "k"}, {"plain", "true"}}), "plain", "have no key"));
+}
+
+TEST(LineKinds, a_telnet_line_is_cleartext_too_and_sets_a_port_in_words_that_exist) {
+  const auto telnet = [](std::map<std::string, std::string> settings) {
+    settings.try_emplace("address", "127.0.0.1:2001");
+    return wrong({"sw1", "telnet", std::move(settings), {}});
+  };
+  EXPECT_EQ(telnet({{"parity", "even"}, {"flow", "xonxoff"}}), "");
+  EXPECT_TRUE(says(telnet({{"address", "10.9.0.12:23"}}), "address", "a telnet line is cleartext"));
+  EXPECT_EQ(telnet({{"address", "10.9.0.12:23"}, {"insecure", "true"}}), "");
+  EXPECT_TRUE(says(telnet({{"parity", "evn"}}), "parity", "did you mean \"even\"?"));
+  EXPECT_TRUE(says(telnet({{"flow", "rts/cts"}}), "flow", "none, xonxoff, rtscts"));
 }
 
 TEST(LineKinds, an_exec_line_names_its_program_by_absolute_path) {
