@@ -15,6 +15,8 @@ namespace {
 struct Directory final : AgentLinkEvents {
   void certificate_asked(AgentLink&, Bytes) override {}
   void agent_arrived(AgentLink&) override {}
+  void secret_wanted(AgentLink&, const std::string&, const std::string&, std::function<void(Result<Secret>)>) override {
+  }
   void clock_told(AgentLink&) override {}
   Console* console_of(AgentLink&, const std::string&) override { return nullptr; }
   bool takes_event(AgentLink&, std::size_t bytes) override { return pace.take(SteadyTime(Duration(1)), double(bytes)); }
