@@ -164,10 +164,11 @@ void LineHost::line_writable() {
 void LineHost::line_down(std::string reason) {
   close_driver();
   give_up_fetching();
-  if (state_.up) brief_ = shard_.clock().now() - up_since_ < kSoundAfter;
-  if (state_.up && !brief_) backoff_.reset();
   const LineKind* kind = find_line_kind(config_.kind);
-  const bool at_once = state_.up && kind != nullptr && kind->listens;
+  const bool listens = kind != nullptr && kind->listens;  // it does not dial: who calls briefly is no storm of ours
+  const bool at_once = state_.up && listens;
+  if (state_.up) brief_ = !listens && shard_.clock().now() - up_since_ < kSoundAfter;
+  if (state_.up && !brief_) backoff_.reset();
   set_state(false, reason, 0);
   const Duration rest = std::exchange(rest_, Duration(0));
   retry_.once(at_once ? rest : std::max(backoff_.next(), rest), [this] { attempt(); });

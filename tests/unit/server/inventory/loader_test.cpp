@@ -230,8 +230,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"[console]\na = 'x'\n", "2:1: error: \"a\" is to be a table: [console.a]"},
         Mistake{"[console.a]\n", "1:1: error: the key \"line\" is missing in the console \"a\""},
         Mistake{"[console.a]\nline = 'tpc'\n",
-                "2:8: error: \"line\" is one of exec, serial, ssh, tcp, test, unix; this is \"tpc\"; did you mean "
-                "\"tcp\"?"},
+                "2:8: error: \"line\" is one of callhome, etherconsole, exec, netconsole, serial, sol, ssh, tcp, telnet, "
+                "test, unix; this is \"tpc\"; did you mean \"tcp\"?"},
         Mistake{"[console.a]\nline = 'test'\nraet = 5\n",
                 "3:1: error: unknown key \"raet\" in the console \"a\"; did you mean \"rate\"?"},
         Mistake{"[console.a]\nline = 'test'\nrate = '5'\n",
