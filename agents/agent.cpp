@@ -42,6 +42,7 @@ Agent::Agent(Shard& shard, AgentConfig config)
 // Streams of consoles belong to the link's connection: they end before it does.
 Agent::~Agent() {
   lines_.clear();
+  bmc_streams_.clear();
   if (lock_ >= 0) ::close(lock_);
 }
 
@@ -321,6 +322,13 @@ void Agent::ordered(const wire::LineOrder& order) {
     default:
       break;
   }
+}
+
+Mux::Accepted Agent::bmc_opened(Mux& mux, StreamId id) {
+  if (bmc_streams_.size() >= limits::bmc_requests_max) return {};
+  auto& stream = bmc_streams_[id];
+  stream = std::make_unique<BmcStream>(shard_, mux, id, config_.policy, [this, id] { bmc_streams_.erase(id); });
+  return {stream.get(), StreamClass::Control, kConsoleMessageBytesMax};
 }
 
 Mux::Accepted Agent::console_opened(Mux& mux, StreamId id, const std::string& name) {

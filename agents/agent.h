@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "agents/bmc_stream.h"
 #include "agents/console_stream.h"
 #include "agents/line_host.h"
 #include "agents/lines/strangers.h"
@@ -46,6 +47,7 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   void ordered(const wire::LineOrder& order) override;
   void given(std::uint64_t number, Result<Secret> secret) override;
   Mux::Accepted console_opened(Mux& mux, StreamId id, const std::string& name) override;
+  Mux::Accepted bmc_opened(Mux& mux, StreamId id) override;
   void status(wire::AgentStatus& into) const override;
   std::uint64_t revision() const override { return assignment_.revision(); }
 
@@ -68,6 +70,7 @@ class Agent final : private LineHostEvents, private ServerLinkEvents {
   const std::shared_ptr<Strangers> strangers_;
   Timer away_, rest_, answer_;
   std::set<std::string> answering_;  // lines whose typist is still to be told that the keys were written
+  std::map<StreamId, std::unique_ptr<BmcStream>> bmc_streams_;          // requests under way
   std::map<std::uint64_t, std::function<void(Result<Secret>)>> asked_;  // secrets, by the question's number
   std::uint64_t questions_ = 0;
   const SteadyTime started_;

@@ -152,6 +152,7 @@ Mux::Accepted ServerLink::opened(StreamId id, const std::string& path) {
     send_hello();
     return {this, StreamClass::Control, limits::tunnel_message_bytes_max};
   }
+  if (path == "/v1/bmc" && welcome_) return events_.bmc_opened(connection_->mux(), id);
   if (path.starts_with(kConsolePath) && welcome_) {
     return events_.console_opened(connection_->mux(), id, path.substr(kConsolePath.size()));
   }

@@ -37,6 +37,7 @@ class ServerLinkEvents {
   virtual void ordered(const wire::LineOrder& order) = 0;
   virtual void given(std::uint64_t number, Result<Secret> secret) = 0;  // answers send_secret_wanted()
   virtual Mux::Accepted console_opened(Mux& mux, StreamId id, const std::string& name) = 0;
+  virtual Mux::Accepted bmc_opened(Mux& mux, StreamId id) = 0;
   virtual std::uint64_t revision() const = 0;  // of the assignment in force
   virtual void status(wire::AgentStatus& into) const = 0;
 };

@@ -32,13 +32,30 @@ Exit Invocation::say(const Error& error) {
   return exit_of(error.code);
 }
 
-std::optional<bool> Invocation::ask(const std::string& question) {
+namespace {
+
+// A line from the terminal; empty: there is none.
+std::optional<std::string> answer_to(Invocation& invocation, const std::string& question) {
   if (::isatty(STDIN_FILENO) == 0 || ::isatty(STDERR_FILENO) == 0) return {};
-  note(question + " [y/N] ");
+  invocation.note(question);
   std::string answer;
   std::getline(std::cin, answer);
-  if (!std::cin) note("\n");
-  return answer == "y" || answer == "Y" || answer == "yes";
+  if (!std::cin) invocation.note("\n");
+  return answer;
+}
+
+}  // namespace
+
+std::optional<bool> Invocation::ask(const std::string& question) {
+  const auto answer = answer_to(*this, question + " [y/N] ");
+  if (!answer) return {};
+  return *answer == "y" || *answer == "Y" || *answer == "yes";
+}
+
+std::optional<bool> Invocation::ask_for(const std::string& question, const std::string& answer) {
+  const auto given = answer_to(*this, question);
+  if (!given) return {};
+  return *given == answer;
 }
 
 std::string Invocation::json_line(const json::value& value) { return oob::json_line(value); }

@@ -34,6 +34,8 @@ class Invocation {
   Exit say(const Error& error);        // "oob: .." to standard error, and its exit status
   // Asks "QUESTION [y/N] " and waits for a line; empty: there is no terminal to ask on.
   std::optional<bool> ask(const std::string& question);
+  // Asks for one very answer.
+  std::optional<bool> ask_for(const std::string& question, const std::string& answer);
 
   // One listing: the answer as JSON, or what `text` makes of it.
   template <typename Text>

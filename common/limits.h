@@ -121,6 +121,17 @@ inline constexpr auto sol_watch_every = 8000ms;                // it is asked wh
 inline constexpr auto sol_repeat_after = 300ms;                // unacknowledged input, at first
 inline constexpr auto sol_refused_rest = 200ms;                // refused input is offered again after so long
 inline constexpr std::size_t sol_sessions_kept = 4;            // left open by earlier starts, to be closed
+inline constexpr std::size_t bmc_requests_max = 1024;          // under way at one agent
+inline constexpr std::size_t bmc_requests_of_server_max = 2048;  // under way at all; more wait
+inline constexpr std::size_t bmc_jobs_max = 256;                 // remembered, with what came of them
+inline constexpr std::size_t bmc_findings_max = 64;              // of one request
+inline constexpr auto bmc_job_kept = std::chrono::minutes(10);   // after it is over
+inline constexpr auto power_status_time_max = 5s;                // a dead BMC costs no more
+inline constexpr auto power_patience = 30s;                      // from asking until it is so, unless said otherwise
+inline constexpr auto power_patience_soft = 120s;                // an operating system shuts down
+inline constexpr auto power_patience_max = 600s;
+inline constexpr auto bmc_doctor_time_max = 60s;
+inline constexpr auto bmc_answer_slack = 3s;  // beyond the agent's own time, for the way
 
 // --- the tunnel ---
 inline constexpr std::size_t tunnel_message_bytes_max = 4 * 1024 * 1024;  // assignment of thousands of lines

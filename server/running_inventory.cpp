@@ -127,6 +127,24 @@ void RunningInventory::secret(const std::string& agent, const std::string& conso
               [secret, done = std::move(done)] { done(std::move(*secret)); });
 }
 
+void RunningInventory::secrets(const LineConfig& line,
+                               std::function<void(Result<std::map<std::string, Secret>>)> done) {
+  auto found = std::make_shared<Result<std::map<std::string, Secret>>>();
+  worker_.run(
+      [this, places = secret_places(*find_line_kind(line.kind), line), found] {
+        for (const auto& [key, place] : places) {
+          if (place.starts_with(kSecretOfAgent)) continue;
+          auto secret = read_secret(folder_, place);
+          if (!secret) {
+            *found = fail(secret.error().code, "its " + key + ": " + secret.error().message);
+            return;
+          }
+          (*found)->insert_or_assign(key, std::move(*secret));
+        }
+      },
+      [found, done = std::move(done)] { done(std::move(*found)); });
+}
+
 // --- reading, planning, applying ---
 
 // The files of a folder. On the worker.

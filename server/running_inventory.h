@@ -45,6 +45,8 @@ class RunningInventory {
   // no such key.
   void secret(const std::string& agent, const std::string& console, const std::string& key,
               std::function<void(Result<Secret>)> done);
+  // Likewise of all keys of a line that name one on this machine, by key.
+  void secrets(const LineConfig& line, std::function<void(Result<std::map<std::string, Secret>>)> done);
 
   using Report = std::function<void(Result<InventoryReport>)>;
   void text(std::optional<std::uint64_t> revision, std::function<void(Result<InventoryText>)> done);

@@ -47,6 +47,7 @@ struct Server::State final : Backend, AgentAssignments {
   std::unique_ptr<Enrolment> enrolment;  // on the worker
   std::unique_ptr<AgentDirectory> directory;
   std::unique_ptr<AgentListener> listener;
+  std::unique_ptr<BmcJobs> bmcs;
   std::unique_ptr<AccessTokens> tokens;
   std::map<std::string, Pace> names_paces;                // of users
   std::map<std::string, std::set<std::string>> selected;  // consoles of NAMES in tokens, of the inventory that runs
@@ -82,10 +83,14 @@ struct Server::State final : Backend, AgentAssignments {
   std::string near_console(const std::string& name) override;
   Result<> order_line(const std::string& console, LineOrderKind order, const Identity& who) override;
   Result<> send_order(const std::string& console, LineOrderKind order);
+  template <typename Select>
+  auto paced(const std::string& user, Select select) -> decltype(select(nullptr));
   void agents(Done<std::vector<AgentRow>> done) override;
   void enroll(const std::string& agent, const Identity& who, Done<EnrolToken> done) override;
   void revoke(const std::string& agent, const Identity& who, Done<void> done) override;
   AccessTokens& access_tokens() override { return *tokens; }
+  Result<std::vector<const NodeEntry*>> select_bmcs(const std::string& names, const std::string& user) override;
+  BmcJobs& bmc_jobs() override { return *bmcs; }
   void inventory_text(std::optional<std::uint64_t> revision, Done<InventoryText> done) override {
     inventory->text(revision, std::move(done));
   }
@@ -139,6 +144,14 @@ Result<> Server::State::start() {
                                }});
   if (auto started = inventory->start(); !started) return started;
   if (auto started = start_agents(); !started) return started;
+  bmcs = std::make_unique<BmcJobs>(
+      shard, BmcJobs::Outside{[this](const LineConfig& bmc, auto done) { inventory->secrets(bmc, std::move(done)); },
+                              [this](const std::string& agent, wire::BmcRequest& request, BmcAnswers answers) {
+                                return directory->ask_bmc(agent, request, std::move(answers));
+                              },
+                              [this](const std::string& name, const std::string& text) {
+                                if (Console* console = inventory->find(name)) console->announce(text);
+                              }});
   if (::getgrnam(config.access_group.c_str()) == nullptr) {
     log_warning("server",
                 "there is no such group: only root and oobd's own user may do anything; make it with groupadd",
@@ -282,7 +295,8 @@ std::string Server::status() const {
 // --- consoles ---
 
 // A costly expression takes tens of milliseconds, in which nobody else is served.
-Result<std::vector<std::string>> Server::State::select(const std::string& names, const std::string& user) {
+template <typename Select>
+auto Server::State::paced(const std::string& user, Select select) -> decltype(select(nullptr)) {
   if (names_paces.size() >= limits::names_users_max && !names_paces.contains(user)) names_paces.clear();
   Pace& pace =
       names_paces.try_emplace(user, limits::names_steps_of_user_at_once, limits::names_steps_of_user_per_second)
@@ -293,9 +307,18 @@ Result<std::vector<std::string>> Server::State::select(const std::string& names,
                 "seconds, or write a narrower expression");
   }
   std::size_t steps = 0;
-  auto found = select_names(names, ConsoleNames(inventory->snapshot()), &steps);
+  auto found = select(&steps);
   pace.spend(double(steps));
   return found;
+}
+
+Result<std::vector<std::string>> Server::State::select(const std::string& names, const std::string& user) {
+  return paced(user,
+               [&](std::size_t* steps) { return select_names(names, ConsoleNames(inventory->snapshot()), steps); });
+}
+
+Result<std::vector<const NodeEntry*>> Server::State::select_bmcs(const std::string& names, const std::string& user) {
+  return paced(user, [&](std::size_t* steps) { return oob::select_bmcs(names, inventory->snapshot(), steps); });
 }
 
 std::vector<std::string> Server::State::console_names() {

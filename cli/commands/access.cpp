@@ -340,7 +340,8 @@ std::vector<Command> access_commands() {
        {{"NAME", "what it is for", Value::Text, false}},
        {{.names = "--for", .text = "how long it is good, as 8h or 90d; default 30d, at most 366d", .takes = "DURATION"},
         {.names = "--may",
-         .text = "only these rights: list, read, write, takeover, break, sysrq, down, log, config, admin",
+         .text = "only these rights: list, read, write, takeover, break, sysrq, down, log, power-status, power, bmc, "
+                 "config, admin",
          .takes = "RIGHTS",
          .value = Value::Rights,
          .many = true},

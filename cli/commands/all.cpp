@@ -19,8 +19,8 @@ const std::vector<Command>& all_commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> out;
     for (const auto group :
-         {console_commands, attach_commands, tty_commands, run_commands, log_commands, grep_commands,
-          inventory_commands, revision_commands, agent_commands, access_commands, version_commands}) {
+         {console_commands, attach_commands, tty_commands, run_commands, log_commands, grep_commands, power_commands,
+          bmc_commands, inventory_commands, revision_commands, agent_commands, access_commands, version_commands}) {
       for (Command& command : group()) out.push_back(std::move(command));
     }
     return out;
@@ -40,6 +40,8 @@ std::string overview(std::size_t columns) {
       {"oob run NAMES --send ..", "type and expect from a script, on one or many"},
       {"oob log [-f] NAME", "its log: the last lines, a span of time (--since), what comes"},
       {"oob grep PATTERN [NAMES]", "look for a pattern in logs"},
+      {"oob power ACT NAMES", "the power of nodes, by their BMCs: status, on, off, cycle, reset, soft, nmi"},
+      {"oob bmc COMMAND NAME", "a node's BMC: info, doctor"},
       {"oob inventory COMMAND", "what is managed: check, plan, apply; history, diff, rollback, export"},
       {"oob agent COMMAND", "the agents beside the equipment: enroll, ls, info, revoke"},
       {"oob login URL, oob logout", "a server elsewhere, by a token"},

@@ -13,6 +13,8 @@ std::vector<Command> tty_commands();        // tty.cpp
 std::vector<Command> run_commands();        // run.cpp
 std::vector<Command> log_commands();        // log.cpp
 std::vector<Command> grep_commands();       // grep.cpp
+std::vector<Command> power_commands();      // power.cpp
+std::vector<Command> bmc_commands();        // bmc.cpp
 std::vector<Command> inventory_commands();  // inventory.cpp
 std::vector<Command> revision_commands();   // revisions.cpp
 std::vector<Command> agent_commands();      // agents.cpp

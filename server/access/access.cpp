@@ -43,6 +43,12 @@ std::string_view right_name(Right right) {
       return "down";
     case Right::Log:
       return "log";
+    case Right::PowerStatus:
+      return "power-status";
+    case Right::Power:
+      return "power";
+    case Right::Bmc:
+      return "bmc";
     case Right::Config:
       return "config";
     case Right::Admin:

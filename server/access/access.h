@@ -15,9 +15,10 @@
 
 namespace oob {
 
-enum class Right { List, Read, Write, TakeOver, Break, SysRq, Down, Log, Config, Admin };
-inline constexpr Right kAllRights[] = {Right::List,  Right::Read, Right::Write, Right::TakeOver, Right::Break,
-                                       Right::SysRq, Right::Down, Right::Log,   Right::Config,   Right::Admin};
+enum class Right { List, Read, Write, TakeOver, Break, SysRq, Down, Log, PowerStatus, Power, Bmc, Config, Admin };
+inline constexpr Right kAllRights[] = {Right::List,  Right::Read,   Right::Write, Right::TakeOver,    Right::Break,
+                                       Right::SysRq, Right::Down,   Right::Log,   Right::PowerStatus, Right::Power,
+                                       Right::Bmc,   Right::Config, Right::Admin};
 std::string_view right_name(Right right);  // "list", "read", ... as experience.md writes them
 std::optional<Right> right_of(std::string_view name);
 

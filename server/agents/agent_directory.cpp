@@ -231,6 +231,11 @@ Result<> AgentDirectory::order(const std::string& agent, const std::string& cons
   return entries_[agent].link->order(console, kind);
 }
 
+Result<> AgentDirectory::ask_bmc(const std::string& agent, wire::BmcRequest& request, BmcAnswers answers) {
+  if (!connected(agent)) return fail(ErrorCode::Unavailable, why_not(agent));
+  return entries_[agent].link->ask_bmc(request, std::move(answers));
+}
+
 bool AgentDirectory::connected(const std::string& name) const {
   const auto entry = entries_.find(name);
   return entry != entries_.end() && entry->second.link && entry->second.link->welcome();

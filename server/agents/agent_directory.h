@@ -52,6 +52,9 @@ class AgentDirectory final : private AgentLinkEvents {
   void forget_console(const std::string& name);
   Result<> order(const std::string& agent, const std::string& console, int kind);
 
+  // AgentLink::ask_bmc(). Unavailable: it is not connected.
+  Result<> ask_bmc(const std::string& agent, wire::BmcRequest& request, BmcAnswers answers);
+
   struct Row {
     const AgentRecord* record = nullptr;  // null: not enrolled
     const AgentLink* link = nullptr;      // null: not connected

@@ -289,6 +289,19 @@ void AgentLink::give_secret(std::uint64_t number, const Result<Secret>& secret) 
   wipe(*given.mutable_content());
 }
 
+Result<> AgentLink::ask_bmc(wire::BmcRequest& request, BmcAnswers answers) {
+  if (protocol_ < 3) {
+    return fail(ErrorCode::Unavailable,
+                "agent " + peer_.name + " is of version " + version_ + ", which reaches no BMC; upgrade it");
+  }
+  if (exchanges_.size() >= limits::bmc_requests_max)
+    return fail(ErrorCode::Unavailable, "agent " + peer_.name + " is busy with other BMCs; try again");
+  const std::uint64_t number = ++exchanges_made_;
+  exchanges_[number] =
+      std::make_unique<BmcExchange>(mux(), request, std::move(answers), [this, number] { exchanges_.erase(number); });
+  return {};
+}
+
 void AgentLink::join_consoles() {
   if (taken_ != revision_) return;  // an answer to the newest is on its way
   for (const auto& [name, id] : assigned_) {

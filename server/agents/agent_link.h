@@ -12,6 +12,7 @@
 #include "proto/connection.h"
 #include "proto/tunnel/messages.h"
 #include "server/agents/agent_abilities.h"
+#include "server/agents/bmc_exchange.h"
 #include "server/agents/console_link.h"
 
 namespace oob::wire {
@@ -86,6 +87,9 @@ class AgentLink final : private StreamOwner {
   void forget_console(const std::string& name);          // the Console is about to be destroyed
   Result<> order(const std::string& console, int kind);  // wire::LineOrder::Kind
 
+  // One request about a BMC; its secrets are wiped. Unavailable: the agent is too old, or has too many already.
+  Result<> ask_bmc(wire::BmcRequest& request, BmcAnswers answers);
+
   bool renews() const { return protocol_ >= 2; }            // its certificate, when asked to
   void ask_to_renew();                                      // nothing if it cannot
   void send_certificate(const Result<Bytes>& certificate);  // DER
@@ -139,6 +143,8 @@ class AgentLink final : private StreamOwner {
   std::map<std::string, std::string> details_;    // what the agent last said of each line
   std::map<std::string, SteadyTime> not_before_;  // consoles whose stream the agent refused or ended: asked again then
   Timer ask_again_, let_go_;
+  std::map<std::uint64_t, std::unique_ptr<BmcExchange>> exchanges_;
+  std::uint64_t exchanges_made_ = 0;
   std::size_t secrets_asked_ = 0;  // not answered yet
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/access/access_tokens.h"
+#include "server/bmc/bmc_jobs.h"
 #include "server/console/console.h"
 
 namespace oob {
@@ -127,6 +128,10 @@ class Backend {
   virtual void revoke(const std::string& agent, const Identity& who, Done<void> done) = 0;
 
   virtual AccessTokens& access_tokens() = 0;
+
+  // select_bmcs() of the inventory, limited as select(); valid until the shard's next turn.
+  virtual Result<std::vector<const NodeEntry*>> select_bmcs(const std::string& names, const std::string& user) = 0;
+  virtual BmcJobs& bmc_jobs() = 0;
 
   virtual void inventory_text(std::optional<std::uint64_t> revision, Done<InventoryText> done) = 0;  // empty: running
   virtual void inventory_history(std::size_t at_most, Done<std::vector<InventoryRevision>> done) = 0;

@@ -12,8 +12,6 @@
 namespace oob {
 namespace {
 
-bool is_limited_to_consoles(const Identity& who) { return who.token && !who.token->consoles.empty(); }
-
 // NAMES to those consoles of them that the caller may see. Who is limited to some learns of the others not even that
 // they exist: no hint at what was meant, and one answer for what is not there and what is not for them.
 Result<std::vector<std::string>> names_selected(Backend& backend, const Call& call, const std::string& expression) {
@@ -187,21 +185,6 @@ void post_line(Backend& backend, const Call& call, Respond respond) {
 
 // --- people ----------------------------------------------------------------------------------------------------------
 
-Result<json::object> fields_of(const std::string& body) {
-  boost::system::error_code bad;
-  const json::value parsed = json::parse(body, bad);
-  if (bad || !parsed.is_object()) return fail(ErrorCode::Usage, "the body has to be a JSON object");
-  return parsed.get_object();
-}
-
-// Text of 1 to `bytes_max` bytes.
-Result<std::string> text_asked(const json::object& fields, std::string_view key, std::size_t bytes_max) {
-  const json::value* value = fields.if_contains(key);
-  const std::size_t size = value && value->is_string() ? value->get_string().size() : 0;
-  if (size > 0 && size <= bytes_max) return std::string(value->get_string());
-  return fail(ErrorCode::Usage, std::string(key) + " has to be text of 1 to " + std::to_string(bytes_max) + " bytes");
-}
-
 void post_message(Backend& backend, const Call& call, Respond respond) {
   const auto fields = fields_of(call.request.body);
   if (!fields) return respond(error_response(fields.error()));
@@ -301,10 +284,29 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/inventory/history", Right::Config, false, get_inventory_history},
     {"GET", "/v1/inventory/diff", Right::Config, false, get_inventory_diff},
     {"POST", "/v1/inventory/rollback", Right::Config, false, post_inventory_rollback},
+    {"POST", "/v1/power", Right::List, false, post_power},
+    {"POST", "/v1/nodes/{name}/bmc", Right::List, false, post_bmc},
+    {"GET", "/v1/jobs/{name}", Right::List, false, get_job},
     {"GET", "/v1/stream", Right::List, false, nullptr},
 };
 
 }  // namespace
+
+bool is_limited_to_consoles(const Identity& who) { return who.token && !who.token->consoles.empty(); }
+
+Result<json::object> fields_of(const std::string& body) {
+  boost::system::error_code bad;
+  const json::value parsed = json::parse(body, bad);
+  if (bad || !parsed.is_object()) return fail(ErrorCode::Usage, "the body has to be a JSON object");
+  return parsed.get_object();
+}
+
+Result<std::string> text_asked(const json::object& fields, std::string_view key, std::size_t bytes_max) {
+  const json::value* value = fields.if_contains(key);
+  const std::size_t size = value && value->is_string() ? value->get_string().size() : 0;
+  if (size > 0 && size <= bytes_max) return std::string(value->get_string());
+  return fail(ErrorCode::Usage, std::string(key) + " has to be text of 1 to " + std::to_string(bytes_max) + " bytes");
+}
 
 HttpResponse ok(const json::object& body) { return {200, "application/json", json::serialize(body)}; }
 

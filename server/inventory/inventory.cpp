@@ -78,4 +78,75 @@ std::vector<std::string> ConsoleNames::labels() const {
   return {out.begin(), out.end()};
 }
 
+namespace {
+
+class BmcNames final : public NameUniverse {
+ public:
+  explicit BmcNames(const Inventory& inventory) : inventory_(inventory) {
+    for (const auto& [name, node] : inventory.nodes) {
+      if (node.bmc) all_.push_back(name);
+    }
+    for (const auto& [group, names] : inventory.groups) {
+      std::set<std::string> members;
+      for (const auto& name : names) {
+        const auto* console = inventory.find_console(name);
+        members.insert(console && !console->node.empty() ? console->node : name);
+      }
+      members_[group].assign(members.begin(), members.end());
+    }
+  }
+  const std::vector<std::string>& all() const override { return all_; }
+  const std::vector<std::string>* members(std::string_view group) const override {
+    const auto found = members_.find(group);
+    return found == members_.end() ? nullptr : &found->second;
+  }
+  std::vector<std::string> groups() const override {
+    std::vector<std::string> out;
+    for (const auto& [name, members] : members_) out.push_back(name);
+    return out;
+  }
+  std::vector<std::string> labelled(std::string_view label, std::string_view value) const override {
+    std::vector<std::string> out;
+    for (const auto& name : all_) {
+      const Labels& labels = inventory_.nodes.find(name)->second.labels;
+      const auto found = labels.find(label);
+      if (found != labels.end() && found->second == value) out.push_back(name);
+    }
+    return out;
+  }
+  std::vector<std::string> labels() const override {
+    std::set<std::string> out;
+    for (const auto& name : all_) {
+      for (const auto& [label, value] : inventory_.nodes.find(name)->second.labels) out.insert(label + "=" + value);
+    }
+    return {out.begin(), out.end()};
+  }
+
+ private:
+  const Inventory& inventory_;
+  std::vector<std::string> all_;
+  std::map<std::string, std::vector<std::string>, std::less<>> members_;
+};
+
+}  // namespace
+
+Result<std::vector<const NodeEntry*>> select_bmcs(const std::string& names, const InventorySnapshot& inventory,
+                                                  std::size_t* steps) {
+  const auto selected = select_names(names, BmcNames(*inventory), steps);
+  if (!selected) {
+    const bool not_found = selected.error().code == ErrorCode::NotFound;
+    if (not_found && inventory->nodes.contains(names)) {
+      return fail(ErrorCode::NotFound,
+                  "node " + in_quotes(names) + " has no BMC in the inventory: bmc = { address = .. }");
+    }
+    if (not_found && inventory->find_console(names)) {
+      return fail(ErrorCode::NotFound, in_quotes(names) + " is a console; power and BMCs are a node's");
+    }
+    return tl::unexpected(selected.error());
+  }
+  std::vector<const NodeEntry*> out;
+  for (const auto& name : *selected) out.push_back(&inventory->nodes.find(name)->second);
+  return out;
+}
+
 }  // namespace oob

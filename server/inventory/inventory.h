@@ -83,4 +83,9 @@ class ConsoleNames final : public NameUniverse {
   std::map<std::string, std::vector<std::string>, std::less<>> members_;
 };
 
+// NAMES over the nodes that have a BMC; a group that holds a node's console holds the node. NotFound as select_names(),
+// and says so if a name is a node without one.
+Result<std::vector<const NodeEntry*>> select_bmcs(const std::string& names, const InventorySnapshot& inventory,
+                                                  std::size_t* steps = nullptr);
+
 }  // namespace oob

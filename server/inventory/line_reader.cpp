@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "agents/bmc/bmc_login.h"
 #include "agents/lines/settings.h"
 #include "common/text.h"
 #include "server/inventory/parts.h"
@@ -157,10 +158,11 @@ BmcEntry read_bmc_table(const ConsoleContext& context, const toml_file::Value& v
       read_key(table, *kind, key, {}, context.secrets, to, out.line);
     }
   }
+  if (const auto clear = table.boolean("insecure")) out.line.settings["insecure"] = *clear ? "true" : "false";
   table.finish();
-  if (to.errors() != errors_before || !kind->check) return out;
+  if (to.errors() != errors_before) return out;
   std::string key;
-  if (const auto fine = kind->check(out.line, key); !fine) table.error(key, fine.error().message);
+  if (const auto login = bmc_login(out.line, key); !login) table.error(key, login.error().message);
   return out;
 }
 

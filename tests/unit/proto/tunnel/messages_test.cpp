@@ -182,6 +182,16 @@ TEST(Messages, golden_bytes_hold) {
   auto& done = *from_line.mutable_input();
   done.set_session(9), done.set_sequence(1), done.set_written(2), done.set_refused("late"),
       put("input-done", from_line);
+  wire::BmcRequest bmc;
+  bmc.set_node("n"), (*bmc.mutable_settings())["user"] = "u", bmc.add_argv("q"), (*bmc.mutable_secrets())["k"] = "s";
+  bmc.set_act("off"), bmc.set_patience_ms(30'000), bmc.add_mends("m"), put("bmc-request", bmc);
+  wire::BmcAnswer found_answer, outcome_answer;
+  auto& found = *found_answer.mutable_found();
+  found.set_topic("t"), found.set_verdict(wire::BmcFound::FAULT), found.set_value("v"), found.set_meaning("m");
+  found.set_proposal("p"), found.set_mend("w"), put("bmc-found", found_answer);
+  auto& outcome = *outcome_answer.mutable_outcome();
+  outcome.set_kind(wire::BmcOutcome::FAILED), outcome.set_power("on"), outcome.set_text("t");
+  put("bmc-outcome", outcome_answer);
   wire::JoinRequest join;
   join.set_name("rack1"), join.set_secret("s"), join.set_certificate_request("c"), join.set_version("0.1.0");
   put("join-request", join);

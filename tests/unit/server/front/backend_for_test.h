@@ -33,7 +33,8 @@ class TestBackend final : public Backend {
  public:
   std::vector<std::string> group_names() override { return {"web"}; }
   explicit TestBackend(Shard& shard)
-      : logs(shard, folder.path + "/log"),
+      : shard_(shard),
+        logs(shard, folder.path + "/log"),
         database(*Database::open(folder.path + "/db")),
         disk(shard),
         tokens(shard, disk, *database, access, [this](const std::string& names, const std::string& user) -> Result<> {
@@ -83,6 +84,11 @@ class TestBackend final : public Backend {
     done({});
   }
   AccessTokens& access_tokens() override { return tokens; }
+  Result<std::vector<const NodeEntry*>> select_bmcs(const std::string& names, const std::string&) override {
+    if (names != "a") return fail(ErrorCode::NotFound, "no node \"" + names + "\"");
+    return std::vector<const NodeEntry*>{&node};
+  }
+  BmcJobs& bmc_jobs() override { return bmcs; }
   void inventory_text(std::optional<std::uint64_t>, Done<InventoryText> done) override {
     done(InventoryText{3, WallTime{}, "alice", {{"web.toml", "[node.a]\n"}}});
   }
@@ -107,6 +113,7 @@ class TestBackend final : public Backend {
     done(InventoryDiff{"revision 3", "files", {}, report.changes, "--- a\n"});
   }
 
+  Shard& shard_;
   TestFolder folder;
   LogFolder logs;
   std::map<std::string, std::unique_ptr<Console>> consoles;
@@ -115,6 +122,22 @@ class TestBackend final : public Backend {
   Access access{"oob", 0};
   AccessTokens tokens;
   std::vector<std::string> orders;
+  NodeEntry node{"a", {"a"}, {}, BmcEntry{"rack1", {"a", "sol", {{"address", "10.9.1.1"}}, {}}}};
+  // Every BMC is found on, and to have one fault.
+  BmcJobs bmcs{shard_,
+               {[](const LineConfig&, auto done) { done(BmcJobs::Secrets()); },
+                [this](const std::string& agent, wire::BmcRequest& request, BmcAnswers answers) -> Result<> {
+                  orders.push_back(request.act() + " of " + request.node() + " by " + agent);
+                  wire::BmcFound found;
+                  found.set_topic("sol"), found.set_verdict(wire::BmcFound::FAULT), found.set_value("disabled");
+                  found.set_meaning("it is off"), found.set_proposal("on"), found.set_mend("sol-enable");
+                  answers.found(found);
+                  wire::BmcOutcome outcome;
+                  outcome.set_kind(wire::BmcOutcome::DONE), outcome.set_power("on"), outcome.set_text("fan");
+                  answers.over(outcome);
+                  return {};
+                },
+                [this](const std::string& name, const std::string& text) { consoles.at(name)->announce(text); }}};
   InventoryReport report{3, {}, {{InventoryChange::Kind::Add, "c", "line test", false, ""}}, ""};
 };
 

@@ -132,6 +132,59 @@ TEST_F(Api, a_session_row_has_the_fields_of_the_schema) {
   EXPECT_EQ(get("/v1/sessions").at("sessions").as_array().size(), 0u);
 }
 
+TEST_F(Api, a_power_act_is_a_job_whose_rows_come_as_they_end) {
+  const HttpResponse begun = ask(alice, "POST", "/v1/power", R"({"names": "a", "act": "off", "seconds": 7})");
+  ASSERT_EQ(begun.status, 200u) << begun.body;
+  const json::value job = json::parse(begun.body);
+  EXPECT_EQ(job.at("nodes").at(0).at("node"), "a");
+  const std::string name(job.at("job").as_string());
+  const json::value view = get("/v1/jobs/" + name + "?wait=8");
+  EXPECT_EQ(keys_of(view.as_object()), schema_keys("Job"));
+  const json::object row = view.at("rows").at(0).as_object();
+  EXPECT_EQ(keys_of(row), schema_keys("JobRow"));
+  EXPECT_EQ(keys_of(row.at("findings").at(0).as_object()), schema_keys("Finding"));
+  EXPECT_EQ(row.at("result"), "done");
+  EXPECT_EQ(get("/v1/jobs/" + name + "?seen=1").at("rows").as_array().size(), 0u);
+  EXPECT_EQ(backend.orders, std::vector<std::string>{"off of a by rack1"});
+  Identity carol{"carol", 1002, {"oob"}, "local"};
+  EXPECT_EQ(ask(carol, "GET", "/v1/jobs/" + name).status, 404u) << "another one's job";
+}
+
+TEST_F(Api, a_power_act_that_is_none_or_on_what_is_no_node_does_nothing) {
+  const auto post = [&](const std::string& body) { return ask(alice, "POST", "/v1/power", body); };
+  EXPECT_EQ(post(R"({"names": "a", "act": "explode"})").status, 400u);
+  EXPECT_EQ(post(R"({"names": "a"})").status, 400u);
+  EXPECT_EQ(post(R"({"names": "zz", "act": "off"})").status, 404u);
+  EXPECT_EQ(post(R"({"names": "a", "act": "off", "seconds": 100000})").status, 400u);
+  EXPECT_EQ(post(R"({"names": "a", "act": "off", "dry_run": true})").status, 200u);
+  EXPECT_EQ(ask(alice, "POST", "/v1/nodes/a/bmc", R"({"act": "off"})").status, 400u);
+  EXPECT_EQ(ask(alice, "POST", "/v1/nodes/a/bmc", R"({"act": "info", "mends": ["x"]})").status, 400u);
+  EXPECT_EQ(ask(alice, "POST", "/v1/nodes/a/bmc", R"({"act": "doctor", "mends": []})").status, 400u);
+  EXPECT_TRUE(backend.orders.empty());
+}
+
+TEST_F(Api, power_is_a_right_of_its_own_and_a_change_of_a_bmc_takes_admin) {
+  const auto scope = [](std::set<Right> rights) {
+    auto token = std::make_shared<TokenScope>();
+    token->id = "t", token->rights = std::move(rights);
+    return Identity{"alice", 1000, {"oob"}, "local", token};
+  };
+  const auto power = [&](const Identity& who, const std::string& act) {
+    return ask(who, "POST", "/v1/power", R"({"names": "a", "act": ")" + act + "\"}").status;
+  };
+  EXPECT_EQ(power(scope({Right::PowerStatus}), "status"), 200u);
+  EXPECT_EQ(power(scope({Right::PowerStatus}), "on"), 403u);
+  EXPECT_EQ(power(scope({Right::Write}), "status"), 403u);
+  EXPECT_EQ(power(scope({Right::Power}), "on"), 200u);
+  const auto doctor = [&](const Identity& who, const std::string& more) {
+    return ask(who, "POST", "/v1/nodes/a/bmc", R"({"act": "doctor")" + more + "}").status;
+  };
+  EXPECT_EQ(doctor(scope({Right::Bmc}), ""), 200u);
+  EXPECT_EQ(doctor(scope({Right::Bmc}), R"(, "mends": ["sol-enable"])"), 403u);
+  EXPECT_EQ(doctor(scope({Right::Admin}), R"(, "mends": ["sol-enable"])"), 200u);
+  EXPECT_EQ(doctor(scope({Right::Power}), ""), 403u);
+}
+
 TEST_F(Api, a_log_is_read_by_lines_and_by_offset_to_its_end) {
   say("a", "one\ntwo\nthree\n");
   const auto text_of = [](const json::value& log) {

@@ -167,6 +167,76 @@ TEST(Inventory, a_secret_is_the_place_of_a_file_below_the_folder_absolute_or_on_
   }
 }
 
+const std::string kBmc = "bmc = { address = '10.9.1.1', user = 'oob', password-file = 's', quirks = ['authcap'] }\n";
+
+TEST(Inventory, a_line_of_kind_sol_takes_its_nodes_bmc_over_and_what_it_writes_itself_counts) {
+  const auto inventory = good("[agent.rack3]\n[node.web01]\nagent = 'rack3'\n" + kBmc +
+                              "console = { line = 'sol', user = 'viewer' }\n[node.web01.consoles.x]\nline = 'test'\n");
+  const auto* console = inventory->find_console("web01");
+  ASSERT_TRUE(console);
+  EXPECT_EQ(console->agent, "rack3");
+  EXPECT_EQ(console->line.settings.at("address"), "10.9.1.1");
+  EXPECT_EQ(console->line.settings.at("user"), "viewer");
+  EXPECT_EQ(console->line.argv, std::vector<std::string>{"authcap"});
+  EXPECT_EQ(inventory->find_console("web01.x")->agent, "rack3");
+  EXPECT_TRUE(inventory->find_console("web01.x")->line.settings.empty());
+  const auto& bmc = inventory->nodes.find("web01")->second.bmc;
+  ASSERT_TRUE(bmc);
+  EXPECT_EQ(bmc->agent, "rack3");
+  EXPECT_EQ(bmc->line.settings.at("user"), "oob");
+}
+
+TEST(Inventory, a_bmcs_agent_is_its_own_or_the_nodes_or_the_consoles_or_local) {
+  const auto agent = [](const std::string& node, const std::string& own = "") {
+    const auto text =
+        "[agent.a]\n[agent.b]\n[node.n]\n" + node + "bmc = { address = 'x', password-file = 's'" + own + " }\n";
+    return good(text)->nodes.find("n")->second.bmc->agent;
+  };
+  EXPECT_EQ(agent(""), "local");
+  EXPECT_EQ(agent("console = { line = 'test', agent = 'a' }\n"), "a");
+  EXPECT_EQ(agent("agent = 'b'\nconsole = { line = 'test', agent = 'a' }\n"), "b");
+  EXPECT_EQ(agent("agent = 'b'\n", ", agent = 'a'"), "a");
+  const auto inventory = good(
+      "[agent.a]\n[node.n]\nconsole = { line = 'sol' }\nbmc = { address = 'x', password-file = 's', agent = 'a' }\n");
+  EXPECT_EQ(inventory->find_console("n")->agent, "a");
+}
+
+TEST(Inventory, a_wrong_bmc_is_told_with_its_place) {
+  const auto said = [](const std::string& bmc) {
+    Diagnostics to;
+    EXPECT_FALSE(load({{"a.toml", "[node.n]\nbmc = { " + bmc + " }\n"}}, to)) << bmc;
+    return to.text();
+  };
+  EXPECT_NE(said("address = 'x'").find("\"password-file\" is missing"), std::string::npos);
+  EXPECT_NE(said("address = 'x', password-file = 's', busy = 'wait'").find("unknown key \"busy\""), std::string::npos);
+  const auto clear = said("address = '10.9.1.1', password-file = 's', suite = 'lan-md5'");
+  EXPECT_TRUE(clear.starts_with("inventory.d/a.toml:2:60: error: IPMI 1.5 does not encrypt")) << clear;
+  EXPECT_NE(said("address = 'x', password-file = 's', agent = 'nobody'").find("no agent \"nobody\""),
+            std::string::npos);
+  good("[node.n]\nbmc = { address = '10.9.1.1', password-file = 's', suite = 'lan-md5', insecure = true }\n");
+}
+
+TEST(Inventory, names_select_nodes_that_have_a_bmc_by_group_and_label) {
+  const auto inventory =
+      good("[node.web01]\nlabels = { role = 'web' }\n" + kBmc + "console = { line = 'test' }\n[node.web02]\n" + kBmc +
+           "[node.bare]\nconsole = { line = 'test' }\n[console.db1]\nline = 'test'\n[group]\nall = ['web*', 'bare', "
+           "'db1']\n");
+  const auto chosen = [&](const std::string& names) {
+    const auto found = select_bmcs(names, inventory);
+    if (!found) return found.error().message;
+    std::string out;
+    for (const auto* node : *found) out += node->name + " ";
+    return out;
+  };
+  EXPECT_EQ(chosen("*"), "web01 web02 ");
+  EXPECT_EQ(chosen("@all"), "web01 web02 ");
+  EXPECT_EQ(chosen("role=web"), "web01 ");
+  EXPECT_EQ(chosen("web0[1-2]"), "web01 web02 ");
+  EXPECT_EQ(chosen("bare"), "node \"bare\" has no BMC in the inventory: bmc = { address = .. }");
+  EXPECT_EQ(chosen("db1"), "\"db1\" is a console; power and BMCs are a node's");
+  EXPECT_EQ(chosen("web03"), "no name \"web03\"; did you mean \"web01\"?");
+}
+
 TEST(Inventory, files_with_secrets_are_looked_at_and_each_fault_has_its_place) {
   char name[] = "/tmp/oob-test-XXXXXX";
   const std::string folder = mkdtemp(name);

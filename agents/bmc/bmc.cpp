@@ -1,0 +1,37 @@
+// See bmc.h.
+#include "agents/bmc/bmc.h"
+
+#include "agents/ipmi/client.h"
+
+namespace oob {
+namespace {
+
+class IpmiBmc final : public Bmc {
+ public:
+  IpmiBmc(Shard& shard, std::string host_port, ipmi::Login login)
+      : client_(shard, std::move(host_port), std::move(login)) {}
+  void open(std::function<void(Result<>)> done) override { client_.open(std::move(done)); }
+  void command(ipmi::Request request, Answered done) override { client_.command(std::move(request), std::move(done)); }
+  void ask_as_stranger(ipmi::Request request, Answered done) override {
+    client_.ask_as_stranger(std::move(request), std::move(done));
+  }
+  std::string session_words() const override {
+    const ipmi::Session& session = client_.session();
+    const auto protection = session.protection();
+    return std::string(ipmi::privilege_word(session.privilege())) + ", " +
+           (ipmi::is_lan15(protection) ? "" : "suite ") + ipmi::protection_word(protection);
+  }
+
+ private:
+  ipmi::Client client_;
+};
+
+}  // namespace
+
+NewBmc ipmi_bmc(Shard& shard, std::string host_port, ipmi::Login login) {
+  return [&shard, host_port = std::move(host_port), login = std::move(login)] {
+    return std::make_unique<IpmiBmc>(shard, host_port, login);
+  };
+}
+
+}  // namespace oob
