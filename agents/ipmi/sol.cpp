@@ -16,6 +16,7 @@ constexpr unsigned kSequences = 15;  // 1 to 15; 0 acknowledges only
 // Operation and status, table 15-2. From the console: NACK, break. From the BMC:
 constexpr unsigned kNack = 0x40, kEnding = 0x10, kOverrun = 0x08, kBreakSeen = 0x04;
 constexpr unsigned kSendBreak = 0x10;
+constexpr double kRepeatAtLeastMs = 50;
 constexpr int kAgreeTries = 6;  // a BMC that acknowledges no empty packet has no objection to the next number either
 
 unsigned after(unsigned sequence) { return sequence % kSequences + 1; }
@@ -60,8 +61,11 @@ void SolStream::transmit() {
   Bytes packet{byte(sequence_), byte(0), byte(0), byte(sending_ == Sending::Break ? kSendBreak : 0)};
   if (sending_ == Sending::Characters) append(packet, characters_);
   ++sent_;
+  sent_at_ = clock_.now();
+  // From what the BMC usually takes, doubling; a lost packet is to cost a pasted text little.
   double wait_ms = double(limits::sol_repeat_after.count());
-  for (int i = 1; i < sent_ && sending_ == Sending::Characters; ++i) wait_ms *= 1.5;
+  if (sending_ == Sending::Characters && usual_ms_ > 0)
+    wait_ms = std::min(wait_ms, std::max(kRepeatAtLeastMs, 3 * usual_ms_) * double(1 << std::min(sent_ - 1, 10)));
   wait_ms *= std::uniform_real_distribution<double>(0.9, 1.1)(random_);
   repeat_at_ = clock_.now() + Duration(static_cast<std::int64_t>(wait_ms));
   events_.sol_send(packet);
@@ -107,6 +111,10 @@ void SolStream::tick() {
 void SolStream::acknowledged(std::size_t accepted, bool refused) {
   disagreed_ = 0;
   if (sending_ != Sending::Characters) return idle();
+  if (sent_ == 1) {  // else it is not known which of them was acknowledged
+    const double took_ms = std::chrono::duration<double, std::milli>(clock_.now() - sent_at_).count();
+    usual_ms_ = std::max(usual_ms_ > 0 ? usual_ms_ + (took_ms - usual_ms_) / 8 : took_ms, 0.1);
+  }
   accepted = std::min(accepted, characters_.size());
   characters_.erase(characters_.begin(), characters_.begin() + static_cast<std::ptrdiff_t>(accepted));
   if (characters_.empty()) return idle();

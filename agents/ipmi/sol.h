@@ -65,7 +65,8 @@ class SolStream {
   int sent_ = 0;           // times
   int disagreed_ = 0;      // times in a row that no number was acknowledged
   bool break_wanted_ = false, refused_writer_ = false;
-  SteadyTime first_sent_{}, repeat_at_{};
+  SteadyTime first_sent_{}, sent_at_{}, repeat_at_{};
+  double usual_ms_ = 0;  // from a packet to its acknowledgement, smoothed; 0: not known yet
 
   unsigned heard_ = 0;           // the last number that came, 0: none yet
   std::size_t heard_count_ = 0;  // characters of it

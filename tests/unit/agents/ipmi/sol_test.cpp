@@ -141,6 +141,22 @@ TEST(SolStream, unacknowledged_input_is_repeated_with_its_number) {
   EXPECT_TRUE(s.notes.empty());
 }
 
+TEST(SolStream, a_bmc_that_answers_fast_is_repeated_to_soon_and_often_within_the_two_seconds) {
+  Stream s;
+  for (unsigned n = 1; n <= 10; ++n) {
+    s.stream.write(as_bytes("a"));
+    s.pass(Duration(5));
+    s.ack(n, 1);
+  }
+  const std::size_t before = s.sent.size();
+  s.stream.write(as_bytes("b"));
+  s.pass(Duration(60));
+  EXPECT_EQ(s.sent.size(), before + 2);
+  s.pass(Duration(1900));
+  EXPECT_GE(s.sent.size(), before + 8);
+  EXPECT_LE(s.sent.size(), before + 11);
+}
+
 TEST(SolStream, what_was_accepted_in_part_goes_on_with_a_number_of_its_own) {
   Stream s;
   s.stream.write(as_bytes("abcdef"));

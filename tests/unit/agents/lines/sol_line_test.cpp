@@ -1,62 +1,24 @@
 // Promises of the line kind `sol` that need a socket or a file: the conversation itself is tested in tests/unit/agents/
 // ipmi, with whose BMC these talk over loopback.
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
 
-#include "common/runtime/descriptor.h"
-#include "tests/unit/agents/ipmi/fake_bmc.h"
+#include "tests/unit/agents/ipmi/udp_bmc.h"
 #include "tests/unit/agents/lines/recorder.h"
 
 namespace oob {
 namespace {
 
-// A BMC on a UDP port of 127.0.0.1, for the shard of a Bench that is made later.
-struct UdpBmc {
-  UdpBmc() : fd(::socket(AF_INET, SOCK_DGRAM, 0)) {
-    sockaddr_in where{};
-    where.sin_family = AF_INET;
-    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof where;
-    EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&where), length), 0);
-    EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&where), &length), 0);
-    port = std::to_string(ntohs(where.sin_port));
-    bmc.send = [this](ByteView datagram) {
-      ::sendto(fd, datagram.data(), datagram.size(), 0, reinterpret_cast<sockaddr*>(&peer), sizeof peer);
-    };
-  }
-  ~UdpBmc() { ::close(fd); }
-  // Takes what has come; to be called until something has happened.
-  void serve() {
-    std::array<std::byte, 2000> room{};
-    while (true) {
-      socklen_t length = sizeof peer;
-      const ssize_t n =
-          ::recvfrom(fd, room.data(), room.size(), MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&peer), &length);
-      if (n < 0) break;
-      ++datagrams;
-      bmc.receive(MutableBytes(room).first(static_cast<std::size_t>(n)));
-    }
-    bmc.tick();
-  }
-  LineConfig line(const std::string& password = "secret") const {
-    LineConfig out{"web01", "sol", {{"address", "127.0.0.1"}, {"port", port}, {"user", "oob"}}, {}};
-    out.secrets["password-file"] = Secret(password);
-    return out;
-  }
+LineConfig line_to(const ipmi::UdpBmc& udp, const std::string& password = "secret") {
+  LineConfig out{"web01", "sol", {{"address", "127.0.0.1"}, {"port", udp.port}, {"user", "oob"}}, {}};
+  out.secrets["password-file"] = Secret(password);
+  return out;
+}
 
-  SystemClock clock;
-  ipmi::FakeBmc bmc{clock};
-  int fd, datagrams = 0;
-  sockaddr_in peer{};
-  std::string port;
-};
-
-bool until(Bench& bench, UdpBmc& udp, const std::function<bool()>& happened) {
+bool until(Bench& bench, ipmi::UdpBmc& udp, const std::function<bool()>& happened) {
   return bench.until([&] {
     udp.serve();
     return happened();
@@ -82,8 +44,8 @@ struct Folder {
 };
 
 TEST(SolLine, comes_up_types_breaks_and_says_what_it_knows) {
-  UdpBmc udp;
-  Bench bench(udp.line());
+  ipmi::UdpBmc udp;
+  Bench bench(line_to(udp));
   ASSERT_TRUE(until(bench, udp, [&] { return bench.events.up.has_value(); })) << bench.events.down.value_or("silence");
   EXPECT_EQ(*bench.events.up, "127.0.0.1:" + udp.port + ", suite 17, administrator");
   EXPECT_EQ(bench.events.fact("suite"), "17");
@@ -99,21 +61,21 @@ TEST(SolLine, comes_up_types_breaks_and_says_what_it_knows) {
 }
 
 TEST(SolLine, closes_its_session_when_it_goes) {
-  UdpBmc udp;
-  Bench bench(udp.line());
+  ipmi::UdpBmc udp;
+  Bench bench(line_to(udp));
   ASSERT_TRUE(until(bench, udp, [&] { return bench.events.up.has_value(); }));
   bench.line.reset();
   EXPECT_TRUE(until(bench, udp, [&] { return udp.bmc.sessions.empty() && udp.bmc.holder == 0; }));
 }
 
 TEST(SolLine, remembers_its_session_and_closes_what_an_earlier_start_left) {
-  UdpBmc udp;
+  ipmi::UdpBmc udp;
   const Folder folder;
   const std::uint32_t ghost = udp.bmc.add_session(2);
   udp.bmc.holder = ghost;
   folder.write("127.0.0.1:" + udp.port + "\n" + "00001001\nnonsense\n\n");
   ASSERT_EQ(ghost, 0x1001u);
-  LineConfig config = udp.line();
+  LineConfig config = line_to(udp);
   config.state_folder = folder.path;
   Bench bench(config);
   ASSERT_TRUE(until(bench, udp, [&] { return bench.events.up || bench.events.down; }));
@@ -126,11 +88,11 @@ TEST(SolLine, remembers_its_session_and_closes_what_an_earlier_start_left) {
 }
 
 TEST(SolLine, what_is_remembered_of_another_bmc_is_left_alone) {
-  UdpBmc udp;
+  ipmi::UdpBmc udp;
   const Folder folder;
   const std::uint32_t other = udp.bmc.add_session(2);
   folder.write("10.9.1.1:623\n00001001\n");
-  LineConfig config = udp.line();
+  LineConfig config = line_to(udp);
   config.state_folder = folder.path;
   Bench bench(config);
   ASSERT_TRUE(until(bench, udp, [&] { return bench.events.up.has_value(); }));
@@ -138,8 +100,8 @@ TEST(SolLine, what_is_remembered_of_another_bmc_is_left_alone) {
 }
 
 TEST(SolLine, a_password_that_no_bmc_takes_is_said_without_asking_it) {
-  UdpBmc udp;
-  Bench bench(udp.line("a password of 21 byte"));
+  ipmi::UdpBmc udp;
+  Bench bench(line_to(udp, "a password of 21 byte"));
   ASSERT_TRUE(until(bench, udp, [&] { return bench.events.down.has_value(); }));
   EXPECT_EQ(*bench.events.down, "a BMC's password has at most 20 letters");
   EXPECT_EQ(udp.datagrams, 0);
