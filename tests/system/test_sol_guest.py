@@ -22,7 +22,7 @@ class Machine(SimBmc):
         qemu, line, serial = tool("qemu-system-x86_64", "qemu-system-x86"), free_port(), free_port()
         super().__init__(f"telnet:127.0.0.1:{line}", serial=serial, start=(
             f"{qemu} -accel tcg -m 256 -display none -nodefaults -no-reboot -monitor none -kernel {made.stdout.strip()} "
-            f"-initrd {self.disk}/disk -append 'console=ttyS0,115200 sysrq_always_enabled' "
+            f"-initrd {self.disk}/disk -append 'console=ttyS0,115200 loglevel=6 sysrq_always_enabled' "
             f"-chardev socket,id=ipmi0,host=127.0.0.1,port={serial},reconnect=10 -device ipmi-bmc-extern,id=bmc0,chardev=ipmi0 "
             f"-device isa-ipmi-kcs,bmc=bmc0 -serial telnet:127.0.0.1:{line},server=on,wait=off"))
 
@@ -35,12 +35,12 @@ def output(site, name):
     return log_reader.output(log_reader.read(site.log_path(name), whole=False))
 
 
-def wait_said(site, name, pattern, since=0, timeout_s=90):
+def wait_said(site, name, pattern, since=0, timeout_s=250):
     eventually(lambda: re.search(pattern, output(site, name)[since:]), timeout_s, f"{pattern!r} on {name}; the end is "
                f"{output(site, name)[-300:]!r}")
 
 
-@limit(300)
+@limit(600)
 def test_a_machine_boots_hears_keys_and_sysrq_and_is_power_cycled_behind_our_back():
     with Machine() as bmc, SolSite(sol_console("m", bmc)) as site:
         site.wait_up("m")
