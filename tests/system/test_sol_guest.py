@@ -13,7 +13,8 @@ ROUNDS = int(os.environ.get("OOB_SOL_ROUNDS", 2))
 
 
 class Machine(SimBmc):
-    """A BMC with a guest machine; its power is off at first."""
+    """A BMC with a guest machine; its power is off at first. The machine starts when ipmi_sim listens to its serial line,
+    which that tries every ten seconds: a quick machine would have said everything by then."""
 
     def __init__(self):
         self.disk = tempfile.mkdtemp(prefix="oobm.", dir="/tmp")
@@ -24,7 +25,7 @@ class Machine(SimBmc):
             f"{qemu} -accel tcg -m 256 -display none -nodefaults -no-reboot -monitor none -kernel {made.stdout.strip()} "
             f"-initrd {self.disk}/disk -append 'console=ttyS0,115200 loglevel=6 sysrq_always_enabled' "
             f"-chardev socket,id=ipmi0,host=127.0.0.1,port={serial},reconnect=10 -device ipmi-bmc-extern,id=bmc0,chardev=ipmi0 "
-            f"-device isa-ipmi-kcs,bmc=bmc0 -serial telnet:127.0.0.1:{line},server=on,wait=off"))
+            f"-device isa-ipmi-kcs,bmc=bmc0 -serial telnet:127.0.0.1:{line},server=on,wait=on"))
 
     def close(self):
         super().close()
