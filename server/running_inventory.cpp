@@ -116,14 +116,10 @@ void RunningInventory::assignment(const std::string& agent, wire::Assignment& in
 
 void RunningInventory::secret(const std::string& agent, const std::string& console, const std::string& key,
                               std::function<void(Result<Secret>)> done) {
-  const ConsoleEntry* entry = inventory_->find_console(console);
-  const auto places = entry != nullptr && entry->agent == agent
-                          ? secret_places(*find_line_kind(entry->line.kind), entry->line)
-                          : std::map<std::string, std::string>();
-  const auto place = places.find(key);
-  if (place == places.end()) return done(fail(ErrorCode::NotFound, "the inventory names none any more"));
+  const auto place = secret_place_for(agent, *inventory_, console, key);
+  if (!place) return done(tl::unexpected(place.error()));
   auto secret = std::make_shared<Result<Secret>>();
-  worker_.run([this, place = place->second, secret] { *secret = read_secret(folder_, place); },
+  worker_.run([this, place = *place, secret] { *secret = read_secret(folder_, place); },
               [secret, done = std::move(done)] { done(std::move(*secret)); });
 }
 

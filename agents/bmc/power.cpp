@@ -162,7 +162,6 @@ void PowerRun::compare() {
 }
 
 void PowerRun::look_later(bool in_a_new_session) {
-  if (in_a_new_session) on_.reset();
   next_look_.once(in_a_new_session ? kAnotherSessionAfter : kLookEvery,
                   [this, in_a_new_session] { in_a_new_session ? connect() : look(); });
 }

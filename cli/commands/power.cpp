@@ -128,7 +128,8 @@ template <bool asks>
 Command act_command(std::string_view name, std::string_view text, Exit (*run)(Invocation&), std::string_view wait_text,
                     std::string_view more) {
   Command command{name, text, {{"NAMES", kNodes, Value::Names, true, true}}, {}, run, more};
-  if (asks) command.options.push_back({.names = "-y,--yes", .text = "do not ask"});
+  command.options.push_back(
+      {.names = "-y,--yes", .text = asks ? "do not ask" : "as for the other acts; this one does not ask"});
   command.options.push_back(
       {.names = "--count", .text = "only if it is just so many nodes", .takes = "N", .least = 1, .most = 65'536});
   command.options.push_back({.names = "--dry-run", .text = "only say which nodes these are"});

@@ -7,6 +7,16 @@
 
 namespace oob {
 
+Result<std::string> secret_place_for(const std::string& agent, const Inventory& inventory, const std::string& console,
+                                     const std::string& key) {
+  const ConsoleEntry* entry = inventory.find_console(console);
+  if (entry != nullptr && entry->agent == agent) {
+    const auto places = secret_places(*find_line_kind(entry->line.kind), entry->line);
+    if (const auto place = places.find(key); place != places.end()) return place->second;
+  }
+  return fail(ErrorCode::NotFound, "the inventory names none any more");
+}
+
 Result<Secret> read_secret(const std::string& inventory_folder, const std::string& place) {
   if (const std::string wrong = secret_place_error(place); !wrong.empty())
     return fail(ErrorCode::Usage, in_quotes(place) + " " + wrong);

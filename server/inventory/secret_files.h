@@ -6,6 +6,7 @@
 
 #include "common/crypto/secret.h"
 #include "common/toml/diagnostics.h"
+#include "server/inventory/inventory.h"
 
 namespace oob {
 
@@ -14,6 +15,11 @@ struct SecretPlace {
   Position at;
   std::string place;
 };
+
+// What `key` of a console's line names, for the agent that serves the console and for no other. NotFound: it has no
+// such console, or that no such key.
+Result<std::string> secret_place_for(const std::string& agent, const Inventory& inventory, const std::string& console,
+                                     const std::string& key);
 
 // The file, read anew: `place` below the inventory's folder unless absolute. Errors as read_password_file(); Usage: it
 // names none, or one on the agent's machine.
