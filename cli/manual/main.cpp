@@ -109,6 +109,9 @@ int main() {
       continue;
     }
     placed = true;
+    const oob::Option server = oob::server_option();
+    std::cout << "Every command takes\n.Bl -tag -width Ds\n.It " << flags(server) << "\n"
+              << plain(server.text) << "\n.El\n";
     for (const oob::Command& command : oob::all_commands()) write(command);
   }
   std::cout.flush();
