@@ -16,7 +16,7 @@ constexpr unsigned kSequences = 15;  // 1 to 15; 0 acknowledges only
 // Operation and status, table 15-2. From the console: NACK, break. From the BMC:
 constexpr unsigned kNack = 0x40, kEnding = 0x10, kOverrun = 0x08, kBreakSeen = 0x04;
 constexpr unsigned kSendBreak = 0x10;
-constexpr double kRepeatAtLeastMs = 50;
+constexpr double kRepeatAtLeastMs = 100;
 constexpr int kAgreeTries = 6;  // a BMC that acknowledges no empty packet has no objection to the next number either
 
 unsigned after(unsigned sequence) { return sequence % kSequences + 1; }
@@ -111,6 +111,8 @@ void SolStream::tick() {
 void SolStream::acknowledged(std::size_t accepted, bool refused) {
   disagreed_ = 0;
   if (sending_ != Sending::Characters) return idle();
+  // While we rest after a refusal, a repeat that was under way may be accepted after all; nothing else counts then.
+  if (sent_ == 0 && (accepted == 0 || taken_)) return;
   if (sent_ == 1) {  // else it is not known which of them was acknowledged
     const double took_ms = std::chrono::duration<double, std::milli>(clock_.now() - sent_at_).count();
     usual_ms_ = std::max(usual_ms_ > 0 ? usual_ms_ + (took_ms - usual_ms_) / 8 : took_ms, 0.1);
@@ -119,8 +121,11 @@ void SolStream::acknowledged(std::size_t accepted, bool refused) {
   characters_.erase(characters_.begin(), characters_.begin() + static_cast<std::ptrdiff_t>(accepted));
   if (characters_.empty()) return idle();
   sent_ = 0;
-  if (accepted > 0) first_sent_ = clock_.now();
-  repeat_at_ = clock_.now() + (refused || accepted == 0 ? limits::sol_refused_rest : Duration(0));
+  taken_ = accepted > 0;
+  if (taken_) first_sent_ = clock_.now();
+  const Duration rest =
+      std::max(Duration(limits::sol_refused_rest), Duration(static_cast<std::int64_t>(3 * usual_ms_)));
+  repeat_at_ = clock_.now() + (refused || !taken_ ? rest : Duration(0));
 }
 
 void SolStream::drop(const char* how) {
@@ -148,7 +153,7 @@ void SolStream::receive(ByteView payload, bool newest) {
     events_.sol_note("break received");
   }
   if ((status & kEnding) != 0 && newest) return events_.sol_ended();
-  if (ack != 0 && ack == sequence_ && sending_ != Sending::Nothing && sent_ > 0) {
+  if (ack != 0 && ack == sequence_ && sending_ != Sending::Nothing) {
     return acknowledged(accepted, (status & kNack) != 0);
   }
 }

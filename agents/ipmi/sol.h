@@ -65,6 +65,7 @@ class SolStream {
   int sent_ = 0;           // times
   int disagreed_ = 0;      // times in a row that no number was acknowledged
   bool break_wanted_ = false, refused_writer_ = false;
+  bool taken_ = false;  // some characters of the packet that was answered last
   SteadyTime first_sent_{}, sent_at_{}, repeat_at_{};
   double usual_ms_ = 0;  // from a packet to its acknowledgement, smoothed; 0: not known yet
 
