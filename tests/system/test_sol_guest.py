@@ -37,8 +37,10 @@ def output(site, name):
 
 
 def wait_said(site, name, pattern, since=0, timeout_s=250):
-    eventually(lambda: re.search(pattern, output(site, name)[since:]), timeout_s, f"{pattern!r} on {name}; the end is "
-               f"{output(site, name)[-300:]!r}")
+    try:
+        eventually(lambda: re.search(pattern, output(site, name)[since:]), timeout_s, f"{pattern!r} on {name}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; the end is {output(site, name)[-300:]!r}") from None
 
 
 @limit(600)
