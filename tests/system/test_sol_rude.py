@@ -90,7 +90,8 @@ def test_a_network_that_loses_everything_for_seconds_is_a_marked_gap_and_no_lost
         seen, gaps = check_said(site.log("c"), "b0000")
         lost = bmc.state()["sol"]["lost_bytes"]
         assert bmc.state()["sol"]["session"] == session, "the session lived through it"
-        assert seen + lost == 80000 and (gaps > 0) == (lost > 0), (seen, lost, gaps)
+        # What the BMC gave up may have come, if only the acknowledgement was lost: a packet at most.
+        assert seen <= 80000 <= seen + lost <= 80000 + 255 and (gaps > 0) == (seen < 80000), (seen, lost, gaps)
 
 
 def test_a_break_of_the_host_is_noted_and_an_ipv6_network_is_one_too():
