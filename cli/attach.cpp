@@ -1,4 +1,4 @@
-// Standard streams, signals and the WebSocket of an attached session.
+// Standard streams and signals of an attached session.
 #include "cli/attach.h"
 
 #include <fcntl.h>
@@ -6,8 +6,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "cli/attach_link.h"
 #include "cli/attach_program.h"
-#include "cli/rest.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "common/limits.h"
@@ -17,15 +17,12 @@
 namespace oob {
 namespace {
 
-class AttachedTerminal final : public AttachOutside {
+class AttachedTerminal final : public AttachLink {
  public:
   AttachedTerminal(Shard& shard, const HttpEndpoint& server, AttachChoices choices, int in, int out)
-      : shard_(shard),
-        server_(server),
-        rest_(shard, server),
+      : AttachLink(shard, server),
         in_(shard, in),
         out_(shard, out),
-        deadline_(shard),
         signals_(shard, watched_signals()),
         interactive_(!choices.pipe),
         stdout_is_terminal_(::isatty(STDOUT_FILENO) != 0),
@@ -34,11 +31,6 @@ class AttachedTerminal final : public AttachOutside {
 
   Exit run();
 
-  void connect(const std::string& first) override;
-  void disconnect() override { drop_socket(); }
-  void send(Bytes message, bool binary) override {
-    if (socket_) socket_->send(std::move(message), binary);
-  }
   void output(ByteView bytes) override {
     queue(as_text(bytes));
     if (program_) program_->send(bytes);
@@ -46,10 +38,8 @@ class AttachedTerminal final : public AttachOutside {
   void say(Said kind, const std::string& text) override;
   void echo(const std::string& text) override { write_all(STDOUT_FILENO, text); }
   void hold_output(bool on) override;
-  void request(const std::string& method, const std::string& path, const std::string& names, Answer done) override;
   void finished(Exit status, const std::string& message) override;
   std::size_t columns() const override;
-  bool listening() const override { return reading_socket_; }
   void suspend() override;
   bool start_program(const std::string& command) override;
   void stop_program() override {
@@ -57,32 +47,24 @@ class AttachedTerminal final : public AttachOutside {
   }
 
  private:
-  void opened(std::unique_ptr<WebSocket> socket);
-  void drop_socket();
+  AttachConversation& conversation() override { return conversation_; }
+  void update() override;
+  Result<> prepare() override;
+  void parted() override { end_if_over(); }
   void say_goodbye();  // finished: what was sent last goes out before the connection ends
   void end_if_over();
   void queue(std::string_view text);
   void write_queued();
   void read_input();
-  void update();  // after anything happened: what to wait for next
   void read_signal();
 
-  Shard& shard_;
-  HttpEndpoint server_;
-  Rest rest_;
   Descriptor in_, out_;
-  Timer deadline_;
   Descriptor signals_;
   bool interactive_, stdout_is_terminal_, stderr_is_terminal_;
-  std::unique_ptr<WebSocket> socket_;
   std::unique_ptr<RawTerminal> raw_;
   std::unique_ptr<LocalCommand> program_;
   std::string queued_;  // for standard output
-  bool held_ = false, reading_input_ = false, reading_socket_ = true;
-  bool finished_ = false;
-  int killed_by_ = 0;
-  Exit status_ = Exit::Done;
-  std::string message_;
+  bool held_ = false, reading_input_ = false;
   AttachConversation conversation_;
 };
 
@@ -99,60 +81,13 @@ Exit AttachedTerminal::run() {
   return status_;
 }
 
-// --- the connection ---
-
-void AttachedTerminal::connect(const std::string& first) {
-  websocket_connect(shard_, server_, "/v1/stream?first=" + url_encode(first), limits::client_time_out,
-                    [this](Result<std::unique_ptr<WebSocket>> socket) {
-                      if (finished_) return;
-                      if (socket) {
-                        opened(std::move(*socket));
-                      } else {
-                        conversation_.disconnected(socket.error());
-                      }
-                      update();
-                    });
-}
-
-void AttachedTerminal::opened(std::unique_ptr<WebSocket> socket) {
-  if (interactive_ && !raw_) {
-    auto raw = RawTerminal::enter(STDIN_FILENO);
-    if (!raw) return finished(Exit::SomeFailed, raw.error().message);
-    raw_ = std::move(*raw);
-  }
-  socket_ = std::move(socket);
-  reading_socket_ = true;
-  WebSocket::Events events;
-  events.message = [this](ByteView message, bool binary) {
-    if (finished_) return;
-    conversation_.message(message, binary);
-    update();
-  };
-  events.closed = [this](const std::string& reason) {
-    drop_socket();
-    if (finished_) return end_if_over();
-    conversation_.disconnected(Error{ErrorCode::Unavailable, reason});
-    update();
-  };
-  socket_->on(std::move(events));
-  conversation_.connected();
-}
-
-// Not destroyed at once: this may be called from one of the socket's own callbacks.
-void AttachedTerminal::drop_socket() {
-  if (!socket_) return;
-  shard_.post([old = std::shared_ptr<WebSocket>(std::move(socket_))] {});
-}
-
-void AttachedTerminal::request(const std::string& method, const std::string& path, const std::string& names,
-                               Answer done) {
-  Rest::Query query;
-  if (!names.empty()) query["names"] = names;
-  rest_.call(method, path, std::move(query), "", [this, done = std::move(done)](Result<json::value> answer) {
-    if (finished_) return;
-    done(std::move(answer));
-    update();
-  });
+// The terminal stays as it was until there is somebody to talk to.
+Result<> AttachedTerminal::prepare() {
+  if (!interactive_ || raw_) return {};
+  auto raw = RawTerminal::enter(STDIN_FILENO);
+  if (!raw) return tl::unexpected(raw.error());
+  raw_ = std::move(*raw);
+  return {};
 }
 
 // --- the screen ---
@@ -230,20 +165,9 @@ void AttachedTerminal::update() {
     if (read) in_.start_reading([this] { read_input(); });
     if (!read) in_.stop_reading();
   }
-  if (socket_) {
-    const std::size_t queued = std::max(queued_.size(), program_ ? program_->unsent() : 0);
-    const bool room = queued <= (reading_socket_ ? limits::viewer_queue_bytes : limits::viewer_queue_bytes / 2);
-    if (room != reading_socket_) socket_->set_reading(room);
-    reading_socket_ = room;
-  }
+  read_while_taken(std::max(queued_.size(), program_ ? program_->unsent() : 0));
   if (program_) program_->set_reading(conversation_.wants_program_output());
-  const auto next = conversation_.next_deadline();
-  if (!next) return deadline_.cancel();
-  const auto wait = std::chrono::ceil<Duration>(*next - shard_.clock().now());
-  deadline_.once(std::max(wait, Duration(0)), [this] {
-    conversation_.tick();
-    update();
-  });
+  wait_for_deadline();
 }
 
 // --- signals and the end ---
@@ -272,10 +196,7 @@ void AttachedTerminal::finished(Exit status, const std::string& message) {
 }
 
 void AttachedTerminal::say_goodbye() {
-  if (socket_) {
-    socket_->set_reading(true);
-    socket_->close("left");
-  }
+  close_socket();
   // A pipe gets all of it, however slowly. A terminal that is stopped, or a server that is, does not keep its user.
   deadline_.once(limits::client_leave_wait, [this] {
     if (stdout_is_terminal_) queued_.clear();

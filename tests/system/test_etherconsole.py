@@ -10,6 +10,7 @@ import threading
 
 import log_reader
 from harness import Daemon, Site, eventually, limit, program, tool
+from numbered import ends, heard
 from terminal import Terminal
 
 KEY = "k" * 32
@@ -80,24 +81,6 @@ def console(name, interface, mac, **more):
 
 def logged(site, name):
     return log_reader.output(site.log(name)).decode("utf-8", "replace")
-
-
-def heard(site, name):
-    """Numbered lines in the log, each once and in order; and how many it says are missing."""
-    pieces = site.log(name)
-    numbers = [int(n) for n in re.findall(r"line (\d+) of", log_reader.output(pieces).decode())]
-    assert numbers == sorted(set(numbers)), f"{name}: out of order or twice"
-    gaps = log_reader.markers(pieces, "gap")
-    # What is missing before the first is a gap whose size nobody knows.
-    unknown = numbers[0] - 1 if any("too slow" in gap.text for gap in gaps) else 0
-    return len(numbers), unknown + sum(int(found.group(1)) for gap in gaps
-                                       if (found := re.search(r"(\d+) frames? did not come", gap.text)))
-
-
-def ends(site, name):
-    with open(site.log_path(name), "rb") as file:
-        file.seek(max(0, os.path.getsize(site.log_path(name)) - 4096))
-        return b"the end" in file.read()
 
 
 def start_node(site, space, *arguments):
@@ -223,7 +206,7 @@ def test_many_nodes_that_boot_at_once_are_heard_whole_or_what_is_missing_is_coun
             last = frame(mac, lines + 1, b"the end\r\n")
             eventually(lambda: ends(site, name) or not sender.send(last), 60, f"the end of {name}")
             # Many gaps are told as one sum, a second later at most.
-            eventually(lambda: sum(heard(site, name)) == lines, 20, f"all of {name}: {heard(site, name)}")
-            missing += heard(site, name)[1]
+            eventually(lambda: sum(heard(site, name, "frame")) == lines, 20, f"all of {name}")
+            missing += heard(site, name, "frame")[1]
         sender.close()
         print(f"{nodes} nodes, {lines} lines each: {missing} missing, all counted")
