@@ -24,6 +24,7 @@ constexpr LineKey kKeys[] = {
     {"plain", LineKey::Type::Boolean, false, "true: frames of text and nothing else, one way"},
     {"insecure", LineKey::Type::Boolean, false, "true allows frames without a key"},
 };
+constexpr std::string_view kUnshared[] = {"interface", "ether-type", "mac"};
 constexpr char kOneWay[] = "plain frames carry text one way; nothing can be typed";
 constexpr std::size_t kKeyBytesMin = 16;
 
@@ -369,7 +370,13 @@ std::unique_ptr<Line> make(Shard& shard, const LineConfig& config, LineEvents& e
 
 }  // namespace
 
-extern const LineKind kEtherconsoleKind{
-    "etherconsole", "a console in raw Ethernet frames", kKeys, check, make, nullptr, {}, true, true};
+extern const LineKind kEtherconsoleKind{.name = "etherconsole",
+                                        .doc = "a console in raw Ethernet frames",
+                                        .keys = kKeys,
+                                        .check = check,
+                                        .make = make,
+                                        .speaks_on = true,
+                                        .listens = true,
+                                        .unshared = kUnshared};
 
 }  // namespace oob

@@ -100,6 +100,8 @@ struct LineKind {
   bool speaks_on = false;
   // Its peer comes to it: when it is down after it was up, it is opened again at once.
   bool listens = false;
+  // Keys that together name what one line of an agent alone can have: a port, a sender. Empty: lines may share.
+  std::span<const std::string_view> unshared = {};
 };
 
 std::span<const LineKind> line_kinds();

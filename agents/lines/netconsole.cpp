@@ -17,6 +17,7 @@ constexpr LineKey kKeys[] = {
     {"source", LineKey::Type::Text, true, "the sender's numeric address"},
     {"insecure", LineKey::Type::Boolean, false, "true allows cleartext from beyond loopback"},
 };
+constexpr std::string_view kUnshared[] = {"listen", "source"};
 
 Result<> check(const LineConfig& config, std::string& key) {
   key = "source";
@@ -160,7 +161,12 @@ std::unique_ptr<Line> make(Shard& shard, const LineConfig& config, LineEvents& e
 
 }  // namespace
 
-extern const LineKind kNetconsoleKind{"netconsole", "what a Linux kernel sends by UDP", kKeys, check, make, nullptr, {},
-                                      true};
+extern const LineKind kNetconsoleKind{.name = "netconsole",
+                                      .doc = "what a Linux kernel sends by UDP",
+                                      .keys = kKeys,
+                                      .check = check,
+                                      .make = make,
+                                      .speaks_on = true,
+                                      .unshared = kUnshared};
 
 }  // namespace oob

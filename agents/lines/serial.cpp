@@ -24,6 +24,7 @@ constexpr LineKey kKeys[] = {
     {"break-ms", LineKey::Type::Integer, false, "how long a break lasts; default 250", 1, limits::break_max.count()},
     {"hangup", LineKey::Type::Text, false, "when DTR is lowered: never, or at each close; default never"},
 };
+constexpr std::string_view kUnshared[] = {"device"};
 const std::vector<std::string> kHangups{"never", "close"};
 
 unsigned number_of(const LineConfig& config, std::string_view key, unsigned otherwise) {
@@ -85,6 +86,7 @@ extern const LineKind kSerialKind{.name = "serial",
                                   .make = make,
                                   .advice = advice,
                                   .awaits = "device",
-                                  .speaks_on = true};
+                                  .speaks_on = true,
+                                  .unshared = kUnshared};
 
 }  // namespace oob

@@ -33,6 +33,7 @@ constexpr LineKey kKeys[] = {
     {"instance", LineKey::Type::Integer, false, "number of the BMC's serial line; default 1", 1, 15},
     {"quirks", LineKey::Type::TextList, false, "what this BMC does otherwise than the standard, by name"},
 };
+constexpr std::string_view kUnshared[] = {"address", "port", "instance"};
 constexpr Duration kBreakTime{300};  // nominal, IPMI 2.0 table 15-2: the BMC makes the break
 
 Result<ipmi::Busy> parse_busy(const std::string& text) {
@@ -224,6 +225,7 @@ extern const LineKind kSolKind{
     .check = check,
     .make = make,
     .speaks_on = true,
+    .unshared = kUnshared,
 };
 
 }  // namespace oob

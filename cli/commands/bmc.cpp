@@ -2,18 +2,22 @@
 // it.
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <thread>
 
 #include "cli/commands/bmc_job.h"
 #include "cli/commands/commands.h"
 #include "cli/invocation.h"
+#include "cli/run_shell.h"
 #include "cli/show.h"
+#include "cli/terminal.h"
 #include "common/text.h"
 
 namespace oob {
 namespace {
 
 constexpr auto kProofTime = std::chrono::seconds(20);
+constexpr auto kEchoTime = std::chrono::seconds(5);
 constexpr auto kLookAgain = std::chrono::milliseconds(300);
 
 // One finding: "  fine  login       administrator, suite 17", its meaning and proposal below.
@@ -55,31 +59,65 @@ Result<Examined> show(Invocation& invocation, const std::string& act, const BmcJ
   return out;
 }
 
-// After changes: the node's line of kind sol is opened anew, and has to come up.
+// The console's row, as often as it takes until it is as wanted or the time is over; the last one.
+Result<json::object> look_until(Invocation& invocation, const std::string& name, std::chrono::seconds patience,
+                                const std::function<bool(const json::object&)>& wanted) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (true) {
+    const auto now = invocation.rest().wait("GET", "/v1/consoles/" + name);
+    if (!now) return tl::unexpected(now.error());
+    if (!now->is_object()) return fail(ErrorCode::Internal, "the server's answer is no object");
+    if (wanted(now->get_object()) || std::chrono::steady_clock::now() >= until) return now->get_object();
+    std::this_thread::sleep_for(kLookAgain);
+  }
+}
+
+Result<RunResult> type_enter(Invocation& invocation, const std::string& name) {
+  auto steps = steps_from_options({{"--send", ""}}, {});
+  if (!steps) return tl::unexpected(steps.error());
+  RunShell shell(invocation.shard(), {name}, std::move(*steps), false, 1);
+  if (const auto gone = shell.go(*invocation.server()); !gone) return tl::unexpected(gone.error());
+  if (shell.killed_by() != 0) die_by(shell.killed_by());
+  return shell.run().sessions().front()->result();
+}
+
+// Whether the machine answers Enter, which is typed only after a yes. Any byte is an answer, a lone carriage return
+// too.
+Exit echo(Invocation& invocation, const std::string& name, std::uint64_t before) {
+  if (!invocation.line().has("--yes") &&
+      !invocation.ask("It has said nothing. Type Enter on it, to see it answer?").value_or(false)) {
+    return Exit::Done;
+  }
+  const auto typed = type_enter(invocation, name);
+  if (!typed) return invocation.say(typed.error());
+  if (typed->status != RunResult::Status::Done) {
+    invocation.note("oob: Enter was not typed: " + typed->why + "\n");
+    return Exit::SomeFailed;
+  }
+  const auto said = [&](const json::object& row) { return count_at(row, "bytes_in").value_or(0) > before; };
+  const auto row = look_until(invocation, name, kEchoTime, said);
+  if (!row) return invocation.say(row.error());
+  invocation.note(said(*row) ? "oob: it answers Enter\n"
+                             : "oob: no answer to Enter; docs/SOL.md says what may be missing\n");
+  return said(*row) ? Exit::Done : Exit::SomeFailed;
+}
+
+// After changes: the node's line of kind sol is opened anew, has to come up, and to say something.
 Exit prove(Invocation& invocation, const std::string& name) {
   const auto console = invocation.rest().wait("GET", "/v1/consoles/" + name);
   if (!console || !console->is_object() || text_of(console->get_object(), "kind") != "sol") return Exit::Done;
   const std::uint64_t before = count_at(console->get_object(), "bytes_in").value_or(0);
   (void)invocation.rest().wait("POST", "/v1/consoles/" + name + "/retry");
-  const auto patience = std::chrono::steady_clock::now() + kProofTime;
-  std::string why = "the server says nothing of it";
-  while (std::chrono::steady_clock::now() < patience) {
-    const auto now = invocation.rest().wait("GET", "/v1/consoles/" + name);
-    if (!now || !now->is_object()) break;
-    const json::object& row = now->get_object();
-    if (text_of(row, "state") == "up") {
-      const std::uint64_t said = count_at(row, "bytes_in").value_or(0) - before;
-      invocation.note("oob: the console is up" +
-                      (said > 0 ? ", and has said " + size_text(said)
-                                : std::string("; it has said nothing yet: `oob ") + name + "`, and Enter") +
-                      "\n");
-      return Exit::Done;
-    }
-    why = cell(row, "detail");
-    std::this_thread::sleep_for(kLookAgain);
+  const auto is_up = [](const json::object& row) { return text_of(row, "state") == "up"; };
+  const auto row = look_until(invocation, name, kProofTime, is_up);
+  if (!row) return invocation.say(row.error());
+  if (!is_up(*row)) {
+    invocation.note("oob: the console is not up: " + cell(*row, "detail") + "\n");
+    return Exit::SomeFailed;
   }
-  invocation.note("oob: the console is not up: " + why + "\n");
-  return Exit::SomeFailed;
+  const std::uint64_t said = count_at(*row, "bytes_in").value_or(0) - before;
+  invocation.note("oob: the console is up" + (said > 0 ? ", and has said " + size_text(said) : "") + "\n");
+  return said > 0 ? Exit::Done : echo(invocation, name, before);
 }
 
 Exit run(Invocation& invocation, const std::string& act) {
@@ -125,7 +163,8 @@ std::vector<Command> bmc_commands() {
       {"bmc doctor",
        "why serial over LAN does not work, and the change that mends it",
        {{"NAME", "the node", Value::Console}},
-       {{.names = "-y,--yes", .text = "make the changes it proposes without asking; the right is admin"},
+       {{.names = "-y,--yes",
+         .text = "make the changes it proposes, and type Enter to see an answer, without asking; the right is admin"},
         {.names = "--rate",
          .text = "also set the speed of serial over LAN",
          .takes = "SPEED",

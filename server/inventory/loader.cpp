@@ -151,6 +151,23 @@ class Loader {
     out_.consoles[name] = read_console_table(
         {name, of_node.node, of_node.inherited, agent_names_, kinds_, secrets_, of_node.agent, of_node.bmc},
         *with_profile, to_);
+    warn_of_shared(out_.consoles[name], at);
+  }
+
+  // Not an error: which of the two is right shows on the machine, and the rest of the inventory is to be had meanwhile.
+  void warn_of_shared(const ConsoleEntry& console, const Position& at) {
+    const auto kind = std::ranges::find(kinds_, console.line.kind, &LineKind::name);
+    if (kind == kinds_.end() || kind->unshared.empty()) return;
+    std::string source = console.agent + "\n" + console.line.kind, words;
+    for (const std::string_view key : kind->unshared) {
+      const auto value = console.line.settings.find(std::string(key));
+      source += "\n" + (value == console.line.settings.end() ? "" : value->second);
+      if (value != console.line.settings.end()) words += (words.empty() ? "" : ", ") + std::string(key);
+    }
+    const auto [other, alone] = unshared_.try_emplace(source, console.name);
+    if (alone) return;
+    to_.warning(at, in_quotes(console.name) + " and " + in_quotes(other->second) + " have the same " + words +
+                        "; only one of them can be up");
   }
 
   std::span<const LineKind> kinds_;
@@ -161,6 +178,7 @@ class Loader {
   Places agent_places_, names_, server_places_;
   std::vector<std::string> agent_names_;
   std::vector<SecretPlace> secrets_;
+  std::map<std::string, std::string> unshared_;  // what one line alone can have -> the console that has it
   bool said_too_many_ = false;
   Inventory out_;
 };

@@ -161,9 +161,13 @@ def test_the_doctor_says_why_the_console_is_dead_mends_it_after_a_yes_and_proves
             assert re.search(r"^FAULT sol-right +no", done.stdout, re.M), done.stdout
             assert "--yes makes these changes: sol-right, sol-enable" in done.stderr, done.stderr
             assert "false" in re.search(r"Enabled +: (\w+)", ipmitool(bmc, "sol", "info", "1").stdout).group(1), "looked only"
+            bmc.order("host echo")
             done = site.oob("bmc", "doctor", "--yes", "--rate", "115200", "web01", timeout_s=60)
-            assert "the console is up" in done.stderr, done
+            assert "the console is up" in done.stderr and "it answers Enter" in done.stderr, done
             assert "FAULT" not in done.stdout.rpartition("change")[2], done.stdout
+            bmc.order("host silent")
+            done = site.oob("bmc", "doctor", "--yes", "--rate", "115200", "web01", timeout_s=60, check=False)
+            assert done.returncode == 1 and "no answer to Enter" in done.stderr, done
             site.wait_up("web01")
             assert "true" in ipmitool(bmc, "sol", "info", "1").stdout
             info = site.oob("bmc", "info", "web01").stdout

@@ -274,6 +274,18 @@ TEST(Inventory, a_port_whose_name_may_change_is_warned_about_and_loaded) {
   EXPECT_NE(to.text().find("/dev/serial/by-path/"), std::string::npos);
 }
 
+TEST(Inventory, two_consoles_of_one_agent_that_want_the_same_port_or_sender_are_warned_about_and_loaded) {
+  const std::string line = "line = 'etherconsole'\ninterface = 'eth0'\ninsecure = true\nmac = '02:00:00:00:00:11'\n";
+  const std::string port = "line = 'serial'\ndevice = '/dev/serial/by-path/a'\n";
+  Diagnostics to;
+  const std::string text = "[console.a]\n" + line + "[console.b]\n" + line + "[console.c]\nether-type = 0x88b7\n" +
+                           line + "[console.d]\n" + port + "[console.e]\nagent = 'far'\n" + port + "[agent.far]\n";
+  ASSERT_TRUE(load({{"a.toml", text}}, to)) << to.text();
+  EXPECT_EQ(
+      to.text(),
+      "inventory.d/a.toml:6:10: warning: \"b\" and \"a\" have the same interface, mac; only one of them can be up\n");
+}
+
 struct Mistake {
   const char* text;
   const char* wanted;  // after "inventory.d/a.toml:"; KINDS are all that there are
