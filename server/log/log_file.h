@@ -38,6 +38,7 @@ class LogPieces final : public LogSink {
   bool time(const LogMarker& marker);
   bool wants(const LogMarker& event);
   void seal();
+  void say_left_out();
 
   const LogWanted wanted_;
   std::vector<LogPiece> pieces_;
@@ -47,6 +48,8 @@ class LogPieces final : public LogSink {
   std::size_t left_;
   std::size_t events_here_ = 0;  // met at next_, given or not
   std::size_t event_bytes_ = 0;  // of their texts
+  std::size_t left_out_ = 0;     // events at next_ beyond what one reader is given
+  WallTime left_out_last_{};
   std::optional<WallTime> time_, time_before_;
   bool full_ = false;
 };

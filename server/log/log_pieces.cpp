@@ -1,5 +1,6 @@
 // LogPieces: see log_file.h.
 #include "common/limits.h"
+#include "common/text.h"
 #include "server/log/log_file.h"
 
 namespace oob {
@@ -35,6 +36,7 @@ bool LogPieces::output(std::uint64_t log_offset, ByteView bytes) {
       return false;
     }
     if (left_ == 0) return stop();
+    say_left_out();
     if (open_.empty()) open_offset_ = next_;
     const std::size_t part =
         std::min<std::uint64_t>({bytes.size(), left_, kPieceBytes - open_.size(), wanted_.to - next_});
@@ -73,7 +75,13 @@ bool LogPieces::marker(const LogMarker& marker) {
   if (!moves && !wants(marker)) return true;
   event_bytes_ += marker.text.size();
   const bool too_many = pieces_.size() >= limits::log_read_events_max || event_bytes_ >= limits::log_request_bytes_max;
-  if (too_many && marker.kind != LogEvent::Kind::Gap) return next_ > wanted_.from ? stop() : true;
+  if (too_many && marker.kind != LogEvent::Kind::Gap) {
+    if (next_ > wanted_.from) return stop();
+    ++left_out_;
+    left_out_last_ = marker.time;
+    return true;
+  }
+  say_left_out();
   seal();
   LogEvent event{marker.kind, next_, marker.time, marker.gap_bytes, marker.text};
   if (moves) event.gap_bytes = after - next_;
@@ -96,7 +104,15 @@ void LogPieces::read_at(WallTime at) {
   if ((!time_ || begins_second(at, *time_)) && !full_) time({LogEvent::Kind::Time, at, {next_, 0, 0}, {}, ""});
 }
 
+void LogPieces::say_left_out() {
+  if (left_out_ == 0) return;
+  const std::string text = count_of(left_out_, "more event", "more events") + " here, which only the log's file shows";
+  pieces_.push_back({next_, nullptr, LogEvent{LogEvent::Kind::Note, next_, left_out_last_, {}, text}});
+  left_out_ = 0;
+}
+
 ConsoleLog::Read LogPieces::take() {
+  say_left_out();
   seal();
   return {std::move(pieces_), next_, events_here_, time_before_};
 }
