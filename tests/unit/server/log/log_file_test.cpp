@@ -421,23 +421,6 @@ TEST_F(LogFiles, a_log_damaged_in_its_middle_is_read_around_the_damage) {
   EXPECT_EQ(all(*file).substr(0, 20000), std::string(20000, 'a'));
 }
 
-TEST_F(LogFiles, events_of_one_place_that_are_too_many_for_a_reader_are_counted) {
-  auto file = opened();
-  for (std::size_t i = 0; i < limits::log_read_events_max + 5; ++i) {
-    mark(*file, LogEvent::Kind::Note, file->end());
-  }
-  say(*file, "then this");
-  LogPieces pieces(0, 10 << 20);
-  ASSERT_TRUE(file->read(pieces));
-  const auto read = pieces.take();
-  ASSERT_GE(read.pieces.size(), 2u);
-  const LogPiece &last = read.pieces.back(), &before = *(read.pieces.end() - 2);
-  ASSERT_TRUE(last.bytes);
-  EXPECT_EQ(as_text(*last.bytes), "then this");
-  ASSERT_TRUE(before.event);
-  EXPECT_TRUE(before.event->text.ends_with("more events here, which only the log's file shows")) << before.event->text;
-}
-
 // docs/LOG-FORMAT.md promises that its Python program gives the output back, byte for byte.
 TEST_F(LogFiles, the_documented_program_reads_what_was_said) {
   const fs::path docs = fs::path(OOB_SOURCE_DIR) / "docs/LOG-FORMAT.md";
