@@ -58,7 +58,9 @@ void Session::step_to(Step step, Bytes payload, PayloadType type) {
   payload_ = std::move(payload);
   payload_type_ = type;
   sent_ = 0;
-  const bool choosing = step == Step::OpenSession && protection_at_ + 1 < login_.protections.size();
+  sent_at_.clear();
+  const bool choosing = step == Step::OpenSession && protection_at_ + 1 < login_.protections.size() &&
+                        answer_time_ < limits::ipmi_suite_time_max / 2;
   give_up_at_ = clock_.now() + (choosing             ? limits::ipmi_suite_time_max
                                 : step == Step::Open ? patience_
                                                      : Duration(limits::ipmi_answer_time_max));
@@ -72,6 +74,12 @@ void Session::command_to(Step step, const Request& request) {
 }
 
 void Session::transmit() {
+  // Each with a number of its own, so that its answer tells how slow the BMC is.
+  if (step_ == Step::Capabilities) {
+    sent_at_.push_back(clock_.now());
+    if (sent_ > 0) message_sequence_ = static_cast<std::uint8_t>((message_sequence_ + 1) & 0x3f);
+    payload_ = encode_request(*command_, message_sequence_);
+  }
   send_payload(payload_type_, payload_);
   // A BMC that is there and gives nobody IPMI often answers this all the same.
   if (step_ == Step::Capabilities && sent_ > 0) events_.session_send(presence_ping(message_sequence_));
@@ -79,6 +87,10 @@ void Session::transmit() {
   if (command_ && !command_->repeatable) return repeat_at_.reset();
   // 0.5 s, 0.7 s, 1 s .., each a fifth earlier or later, so that many BMCs are not asked in step.
   double wait_ms = double(limits::ipmi_repeat_after.count());
+  // Many BMCs begin a step of the login anew for a repeat, and what they answered to the first is worth nothing then:
+  // one that is slow is given its time.
+  if (step_ != Step::Open && step_ != Step::Capabilities)
+    wait_ms = std::max(wait_ms, 2.0 * double(answer_time_.count())) * calmer_;
   for (int i = 1; i < std::min(sent_, 5); ++i) wait_ms *= 1.4;
   wait_ms *= std::uniform_real_distribution<double>(0.8, 1.2)(random_);
   repeat_at_ = clock_.now() + Duration(static_cast<std::int64_t>(wait_ms));
@@ -200,6 +212,12 @@ void Session::failed(ErrorCode code, const std::string& why) {
   closed(code, why);
 }
 
+// Our repeats may have been what mixed it up.
+void Session::lost(ErrorCode code, const std::string& why) {
+  calmer_ *= 4;
+  failed(code, why);
+}
+
 void Session::on_open_response(ByteView payload) {
   if (const auto good = rakp_->open_response(payload); !good) {
     if (is_suite_status(rakp_->status())) return next_protection(good.error().message);
@@ -214,7 +232,7 @@ void Session::on_rakp2(ByteView payload) {
   const auto good = rakp_->message2(payload);
   if (good) return step_to(Step::Rakp3, rakp_->message3(++tag_, 0), PayloadType::Rakp3);
   if (is_privilege_status(rakp_->status()) && less_privilege()) return begin_attempt();
-  if (is_lost_status(rakp_->status())) return failed(good.error().code, good.error().message);
+  if (is_lost_status(rakp_->status())) return lost(good.error().code, good.error().message);
   // The BMC is told, and need not keep a place for us.
   if (rakp_->status() == 0) send_payload(PayloadType::Rakp3, rakp_->message3(++tag_, kRakpBadCode));
   closed(good.error().code, good.error().message);
@@ -222,7 +240,7 @@ void Session::on_rakp2(ByteView payload) {
 
 void Session::on_rakp4(ByteView payload) {
   if (const auto good = rakp_->message4(payload); !good) {
-    if (is_lost_status(rakp_->status())) return failed(good.error().code, good.error().message);
+    if (is_lost_status(rakp_->status())) return lost(good.error().code, good.error().message);
     return closed(good.error().code, good.error().message);
   }
   keys_ = rakp_->keys();
@@ -324,9 +342,11 @@ void Session::receive(ByteView datagram) {
     if (step_ == Step::Open) events_.session_sol(payload, newest);
   } else if (packet->type == PayloadType::Message) {
     const auto response = parse_response(payload);
-    const bool asked = response && command_ && response->sequence == message_sequence_ &&
-                       response->netfn == command_->netfn && response->command == command_->command;
-    if (asked) answered(*response);
+    if (!response || !command_ || response->netfn != command_->netfn || response->command != command_->command) return;
+    const std::size_t later = (message_sequence_ - response->sequence) & 0x3f;  // repeats that were sent after it
+    if (later < sent_at_.size())
+      answer_time_ = std::chrono::ceil<Duration>(clock_.now() - sent_at_[sent_at_.size() - 1 - later]);
+    if (later == 0 || later < sent_at_.size()) answered(*response);
   }
 }
 

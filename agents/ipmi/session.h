@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <vector>
 
 #include "agents/ipmi/login.h"
 #include "agents/ipmi/message.h"
@@ -97,6 +98,7 @@ class Session {
   void silent();
   void closed(ErrorCode code, std::string why);
   void failed(ErrorCode code, const std::string& why);
+  void lost(ErrorCode code, const std::string& why);
   void next_protection(const std::string& why);
   bool less_privilege();
   void answered(const Response& response);
@@ -143,6 +145,9 @@ class Session {
   int sent_ = 0;  // times
   std::optional<SteadyTime> repeat_at_;
   SteadyTime give_up_at_{}, heard_{};
+  std::vector<SteadyTime> sent_at_;  // of Get Channel Authentication Capabilities and its repeats
+  Duration answer_time_{0};          // of the BMC to it; 0: not known
+  int calmer_ = 1;                   // so many times later than usual a step of the login is repeated
   Duration patience_ = limits::ipmi_answer_time_max;
   std::shared_ptr<void> alive_ = std::make_shared<int>();
 };

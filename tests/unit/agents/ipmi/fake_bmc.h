@@ -29,6 +29,7 @@ class FakeBmc {
   std::size_t takes_at_once = 255;   // characters of a packet that it accepts
   int send_tries = 8;                // of one SOL packet, then it is thrown away
   std::uint8_t activation_code = 0;  // instead of success
+  bool one_login_at_a_time = false;  // a repeated request to open a session makes it forget the login under way
 
   // --- what it saw ---
   struct Open {
@@ -148,6 +149,7 @@ class FakeBmc {
         if (s.authentication == byte_at(p, 12) && s.integrity == byte_at(p, 20)) suite_ = &s;
       }
       if (!suite_) return refuse(PayloadType::OpenResponse, 0x11);
+      if (one_login_at_a_time) consoles_.clear();
       pending_ = next_id_++;
       consoles_[pending_] = get32(p, 4);
       Bytes out{p[0], {}, p[1], {}};
@@ -157,6 +159,8 @@ class FakeBmc {
       return reply(PayloadType::OpenResponse, out);
     }
     pending_ = get32(p, 4);
+    if (one_login_at_a_time && consoles_.count(pending_) == 0)
+      return refuse(packet.type == PayloadType::Rakp1 ? PayloadType::Rakp2 : PayloadType::Rakp4, 0x02);
     console_ = consoles_[pending_];
     if (packet.type == PayloadType::Rakp1) {
       role_ = p[24];
@@ -324,6 +328,7 @@ class Wire {
   ManualClock clock;
   FakeBmc bmc;
   double loss = 0, doubling = 0, reordering = 0;
+  Duration bmc_takes{0};  // over each answer
   int lost = 0;
 
  private:
@@ -334,7 +339,8 @@ class Wire {
       return;
     }
     for (int copies = chance(random_) < doubling ? 2 : 1; copies > 0; --copies) {
-      const Duration delay(chance(random_) < reordering ? 5 + int(chance(random_) * 30) : 5);
+      Duration delay(chance(random_) < reordering ? 5 + int(chance(random_) * 30) : 5);
+      if (!to_bmc) delay += bmc_takes;
       under_way_.emplace(clock.now() + delay, std::pair(to_bmc, Bytes(datagram.begin(), datagram.end())));
     }
   }

@@ -170,6 +170,16 @@ TEST(Session, loss_doubling_and_reordering_change_nothing) {
   }
 }
 
+TEST(Session, a_slow_bmc_is_given_time_and_logs_us_in_by_the_first_suite) {
+  for (const int ms : {0, 300, 600, 1500, 2500, 3500}) {
+    Talk talk;
+    talk.bmc.one_login_at_a_time = true;
+    talk.bmc_takes = Duration(ms);
+    ASSERT_TRUE(talk.log_in()) << ms << " ms: " << talk.why();
+    EXPECT_EQ(talk.session.protection(), Protection::Suite17) << ms << " ms";
+  }
+}
+
 TEST(Session, a_packet_that_comes_again_or_was_changed_is_not_believed) {
   Talk talk;
   ASSERT_TRUE(talk.log_in());
