@@ -353,6 +353,12 @@ void Doctor::mend_next() {
   if (word == "sol-enable") return write_sol(kSolEnable, 1, "serial over LAN is switched on");
   if (word == "sol-right") {
     return ask(request_of(ipmi::kApp, ipmi::kGetSessionInfo, {0}), [this](const Answer& session) {
+      if (session.code != 0 || session.data.size() < 6) {
+        find("change", Verdict::Fault, "not made: the right to serial over LAN",
+             "the BMC does not say which user this is: " +
+                 ipmi::completion_words(ipmi::kApp, ipmi::kGetSessionInfo, session.code));
+        return mend_next();
+      }
       const unsigned user = at(session, 3) & 0x3f, channel = at(session, 5) & 0x0f;
       ask(request_of(ipmi::kApp, kSetUserPayloadAccess, {channel, user, 1U << kSolPayload, 0, 0, 0}),
           [this, user](const Answer& answer) {

@@ -142,5 +142,12 @@ TEST_F(DoctorTest, changes_are_made_as_told_before_it_looks) {
   EXPECT_EQ(written, wanted);
 }
 
+TEST_F(DoctorTest, no_users_right_is_changed_unless_the_bmc_says_which_one_we_are) {
+  answers.erase({0x06, 0x3d});
+  const auto found = examine({.mends = {"sol-right"}});
+  EXPECT_FALSE(changed());
+  EXPECT_EQ(found.at("change").verdict, Verdict::Fault);
+}
+
 }  // namespace
 }  // namespace oob
