@@ -24,6 +24,7 @@ std::string bmc_host_port(const LineConfig& bmc) {
 Result<ipmi::Login> bmc_login(const LineConfig& bmc, std::string& key) {
   ipmi::Login login;
   key = "address";
+  if (const auto good = ipmi::check_bmc_host(text_setting(bmc, key, "")); !good) return tl::unexpected(good.error());
   const auto address = parse_host_port(bmc_host_port(bmc));
   if (!address) return tl::unexpected(address.error());
   key = "suite";

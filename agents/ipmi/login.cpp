@@ -111,6 +111,11 @@ std::string bmc_address(std::string_view host, std::string_view port) {
   return (bare ? "[" + std::string(host) + "]" : std::string(host)) + ":" + std::string(port);
 }
 
+Result<> check_bmc_host(std::string_view host) {
+  if (std::count(host.begin(), host.end(), ':') != 1) return {};
+  return fail(ErrorCode::Usage, "the port of a BMC is a key of its own: port");
+}
+
 Result<Quirks> parse_quirks(const std::vector<std::string>& names) {
   Quirks out;
   for (const auto& name : names) {

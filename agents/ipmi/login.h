@@ -52,6 +52,7 @@ Secret kg_from_file(const Secret& written);
 
 // Where a BMC is, as "host:port", of a host as people write it (a name or an address, IPv6 with or without brackets).
 std::string bmc_address(std::string_view host, std::string_view port);
+Result<> check_bmc_host(std::string_view host);  // Usage: a port is written behind it
 inline constexpr std::string_view kIpmiPort = "623";
 
 }  // namespace oob::ipmi

@@ -52,8 +52,7 @@ std::string address_of(const LineConfig& config) {
 Result<ipmi::SolSettings> settings_of(const LineConfig& config, std::string& key) {
   ipmi::SolSettings out;
   key = "address";
-  if (const std::string host = text_setting(config, key, ""); std::count(host.begin(), host.end(), ':') == 1)
-    return fail(ErrorCode::Usage, "the port of a BMC is a key of its own: port");
+  if (const auto good = ipmi::check_bmc_host(text_setting(config, key, "")); !good) return tl::unexpected(good.error());
   out.address = address_of(config);
   if (const auto good = parse_host_port(out.address); !good) return tl::unexpected(good.error());
   key = "suite";

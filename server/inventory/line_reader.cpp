@@ -191,10 +191,11 @@ ConsoleEntry read_console_table(const ConsoleContext& context, const toml_file::
   for (const auto& key : kind->keys) {
     const bool of_bmc =
         takes_over && (!by_ssh || std::ranges::find(kKeysOfBmcBySsh, key.name) != std::end(kKeysOfBmcBySsh));
+    if (of_bmc && context.bmc_wrong && !table.any(key.name)) continue;
     read_key(table, *kind, key, of_bmc ? context.bmc->line : nothing, context.secrets, to, out.line);
   }
   table.finish();
-  if (to.errors() != errors_before || !kind->check) return out;
+  if (to.errors() != errors_before || !kind->check || (takes_over && context.bmc_wrong)) return out;
   std::string key;
   if (const auto fine = kind->check(out.line, key); !fine) {
     table.error(key.empty() ? "line" : std::string_view(key), fine.error().message);

@@ -99,7 +99,9 @@ class Loader {
     NodeEntry node{name, {}, read_labels(table, to_)};
     const auto agent = read_agent_name(table, agent_names_, to_);
     ConsoleContext context{name, name, node.labels, agent_names_, kinds_, secrets_, agent.value_or("local")};
+    const std::size_t errors_before = to_.errors();
     if (const auto* bmc = table.table("bmc")) node.bmc = read_bmc_table(context, *bmc, to_);
+    context.bmc_wrong = to_.errors() != errors_before;
     context.bmc = node.bmc ? &*node.bmc : nullptr;
     std::vector<std::pair<std::string, const Entry*>> consoles;
     if (table.table("console")) consoles.emplace_back(name, entry.value.find("console"));
@@ -148,9 +150,9 @@ class Loader {
     }
     const auto with_profile = table.find("profile") ? profiles_->with_profile(table) : std::optional(table);
     if (!with_profile) return;
-    out_.consoles[name] = read_console_table(
-        {name, of_node.node, of_node.inherited, agent_names_, kinds_, secrets_, of_node.agent, of_node.bmc},
-        *with_profile, to_);
+    out_.consoles[name] = read_console_table({name, of_node.node, of_node.inherited, agent_names_, kinds_, secrets_,
+                                              of_node.agent, of_node.bmc, of_node.bmc_wrong},
+                                             *with_profile, to_);
     warn_of_shared(out_.consoles[name], at);
   }
 

@@ -19,6 +19,7 @@ struct ConsoleContext {
   std::vector<SecretPlace>& secrets;  // what it names is added
   std::string agent = "local";        // unless written
   const BmcEntry* bmc = nullptr;      // of its node: a line of kind sol has what is written there, unless written
+  bool bmc_wrong = false;             // which was told: of what would be taken over from it nothing is said again
 };
 // `bmc` of a node; its agent is "" unless written.
 BmcEntry read_bmc_table(const ConsoleContext& context, const toml_file::Value& table, Diagnostics& to);

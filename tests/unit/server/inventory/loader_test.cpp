@@ -213,7 +213,18 @@ TEST(Inventory, a_wrong_bmc_is_told_with_its_place) {
   EXPECT_TRUE(clear.starts_with("inventory.d/a.toml:2:60: error: IPMI 1.5 does not encrypt")) << clear;
   EXPECT_NE(said("address = 'x', password-file = 's', agent = 'nobody'").find("no agent \"nobody\""),
             std::string::npos);
+  EXPECT_NE(said("address = '10.9.1.1:623', password-file = 's'").find("a key of its own: port"), std::string::npos);
   good("[node.n]\nbmc = { address = '10.9.1.1', password-file = 's', suite = 'lan-md5', insecure = true }\n");
+}
+
+TEST(Inventory, a_mistake_in_a_bmc_is_told_once_and_not_of_the_console_that_takes_it_over_too) {
+  for (const std::string bmc :
+       {"address = 'x'", "password-file = 's'", "address = 'x', password-file = 's', suite = '0'",
+        "address = 5, password-file = 's'"}) {
+    Diagnostics to;
+    EXPECT_FALSE(load({{"a.toml", "[node.n]\nbmc = { " + bmc + " }\nconsole = { line = 'sol' }\n"}}, to)) << bmc;
+    EXPECT_EQ(to.errors(), 1u) << to.text();
+  }
 }
 
 TEST(Inventory, names_select_nodes_that_have_a_bmc_by_group_and_label) {
