@@ -8,6 +8,7 @@
 #include <array>
 #include <utility>
 
+#include "common/crypto/secret.h"
 #include "common/limits.h"
 #include "common/runtime/descriptor.h"
 #include "common/tls/tcp_socket.h"
@@ -50,7 +51,7 @@ struct SecureStream::State : std::enable_shared_from_this<State> {
 
   void begin();
   void readable();
-  void received(ByteView from_peer);
+  void received(MutableBytes from_peer);
   void pump();
   bool write_queue();
   bool pull();
@@ -77,7 +78,7 @@ void SecureStream::State::begin() {
 void SecureStream::State::readable() {
   const auto n = descriptor.read(shard.read_buffer());
   if (n && *n > 0) {
-    if (phase != Phase::Closing) received(ByteView(shard.read_buffer()).first(*n));
+    if (phase != Phase::Closing) received(shard.read_buffer().first(*n));
     return;
   }
   if (n) return;
@@ -90,7 +91,8 @@ void SecureStream::State::readable() {
   finish();
 }
 
-void SecureStream::State::received(ByteView from_peer) {
+// What was said is not left in memory: passwords of equipment come and go this way.
+void SecureStream::State::received(MutableBytes from_peer) {
   Bytes plain;
   Result<> ok;
   if (engine) {
@@ -103,6 +105,7 @@ void SecureStream::State::received(ByteView from_peer) {
     from_peer = plain;
   }
   if (phase == Phase::Open && !from_peer.empty() && events.bytes) events.bytes(from_peer);
+  wipe(from_peer);
   if (!is_open()) return;
   if (!ok) return part(ok.error().message);
   pump();
@@ -129,6 +132,7 @@ bool SecureStream::State::write_queue() {
       write_error = n.error().message;
       return false;
     }
+    wipe(MutableBytes(bytes).first(*n));
     bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(*n));
     given_bytes += *n;
   }
@@ -151,12 +155,15 @@ bool SecureStream::State::pull() {
   const std::size_t most = paced ? room() : buffer.size();
   const std::size_t n = events.fill && most > 0 ? events.fill(MutableBytes(buffer).first(most)) : 0;
   if (n == 0 || phase != Phase::Open) return false;
-  const ByteView plain = ByteView(buffer).first(n);
-  if (!engine) {
+  const MutableBytes plain = MutableBytes(buffer).first(n);
+  Result<> sent;
+  if (engine) {
+    sent = engine->send(plain);
+  } else {
     append(unsent, plain);
-    return true;
   }
-  if (const auto sent = engine->send(plain); !sent) {
+  wipe(plain);
+  if (!sent) {
     part(sent.error().message);
     return false;
   }

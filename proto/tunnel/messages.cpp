@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 
+#include "common/crypto/secret.h"
+
 namespace oob {
 namespace {
 
@@ -103,7 +105,9 @@ std::size_t MessageQueue::fill(MutableBytes into) {
     std::copy_n(rest.begin(), take, into.begin() + std::ptrdiff_t(filled));
     filled += take;
     sent_of_first_ += take;
-    if (take == rest.size()) messages_.pop_front(), sent_of_first_ = 0;
+    if (take < rest.size()) break;
+    wipe(MutableBytes(messages_.front()));  // it may have held a password
+    messages_.pop_front(), sent_of_first_ = 0;
   }
   waiting_bytes_ -= filled;
   return filled;
@@ -132,8 +136,10 @@ Result<> MessageSplitter::receive(ByteView chunk, const std::function<bool(ByteV
     if (partial_[0] != std::byte(0)) return fail(ErrorCode::Usage, "message with an unknown prefix");
     if (length > message_bytes_max_) return fail(ErrorCode::Usage, "message longer than is allowed here");
     if (partial_.size() < kMessagePrefixBytes + length) continue;
-    const Bytes whole = std::exchange(partial_, {});
-    if (!message(ByteView(whole).subspan(kMessagePrefixBytes))) return {};
+    Bytes whole = std::exchange(partial_, {});
+    const bool go_on = message(ByteView(whole).subspan(kMessagePrefixBytes));
+    wipe(MutableBytes(whole));
+    if (!go_on) return {};
   }
   return {};
 }

@@ -188,7 +188,19 @@ def test_the_doctor_names_who_holds_the_console_and_what_is_wrong_before_the_log
         assert done.returncode == 1 and re.search(r"^FAULT answer +none", done.stdout, re.M), done
 
 
-def test_the_password_is_in_no_log_no_state_no_answer_no_error_and_no_argument():
+def in_memory(pid, canary):
+    """What stands around it, as a core would have it."""
+    found = []
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
+        for begin, end, writable in re.findall(r"^(\w+)-(\w+) r(.)", maps.read(), re.M):
+            if writable == "w":
+                memory.seek(int(begin, 16))
+                part = memory.read(int(end, 16) - int(begin, 16))
+                found += [part[max(0, at.start() - 40):at.end() + 40] for at in re.finditer(re.escape(canary), part)]
+    return found
+
+
+def test_the_password_is_in_no_log_no_state_no_answer_no_error_no_argument_and_not_in_the_agent():
     with RudeBmc() as bmc:
         bmc.order(f"user 2 {USER} {CANARY} admin")
         site = Site(node("web01", bmc, console='console = { line = "sol" }\n'), start=False)
@@ -220,6 +232,8 @@ def test_the_password_is_in_no_log_no_state_no_answer_no_error_and_no_argument()
                     with open(f"/proc/{daemon.pid}/{name}") as file:
                         shown.append(file.read())
             assert not [text for text in shown if CANARY in text]
+            found = in_memory(site.daemons[1].pid, CANARY.encode())
+            assert not found, found
             for folder, _, files in os.walk(site.folder):
                 for name in files:
                     path = os.path.join(folder, name)
