@@ -75,7 +75,7 @@ void BmcStream::begin(wire::BmcRequest& request) {
                                                     [this](const Result<>& result) {
                                                       const auto kind = result ? PowerOutcome::Kind::Done
                                                                                : PowerOutcome::Kind::Failed;
-                                                      over(kind, "", result ? "" : result.error().message);
+                                                      over(kind, power_seen_, result ? "" : result.error().message);
                                                     }});
   doctor_->start();
 }
@@ -87,6 +87,7 @@ void BmcStream::say(const wire::BmcAnswer& answer) {
 }
 
 void BmcStream::found(const BmcFinding& finding) {
+  if (finding.topic == "power") power_seen_ = finding.value;  // "unknown" too: oobd takes on and off only
   wire::BmcAnswer answer;
   auto& found = *answer.mutable_found();
   found.set_topic(finding.topic);

@@ -42,6 +42,7 @@ class BmcStream final : public StreamOwner {
   std::unique_ptr<PowerRun> power_;
   std::unique_ptr<Doctor> doctor_;
   bool asked_ = false;
+  std::string power_seen_;  // by the doctor
 };
 
 }  // namespace oob

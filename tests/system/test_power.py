@@ -188,6 +188,15 @@ def test_the_doctor_names_who_holds_the_console_and_what_is_wrong_before_the_log
         assert done.returncode == 1 and re.search(r"^FAULT answer +none", done.stdout, re.M), done
 
 
+def test_the_row_of_an_examination_says_of_the_power_what_its_finding_says():
+    with RudeBmc() as bmc, SolSite(node("web01", bmc)) as site:
+        for power in ("on", "off"):
+            bmc.order(f"power {power}")
+            assert rows(site.oob("bmc", "info", "web01", "-o", "json"))["web01"]["power"] == power
+        bmc.order("code 0 1 c0")
+        assert rows(site.oob("bmc", "info", "web01", "-o", "json"))["web01"]["power"] == "unknown"
+
+
 def in_memory(pid, canary):
     """What stands around it, as a core would have it."""
     found = []
