@@ -7,6 +7,7 @@
 #include "agents/lines/ether_listener.h"
 #include "agents/lines/kinds.h"
 #include "agents/lines/settings.h"
+#include "common/crypto/secret.h"
 #include "common/limits.h"
 #include "common/pace.h"
 #include "common/text.h"
@@ -92,6 +93,7 @@ class EtherconsoleLine final : public Line, private EtherListener::Receiver {
   void received_plain(ByteView text);
   void received_frame(const ConsoleFrame& frame);
   void in_order(FrameOrder::Is is, std::uint32_t missing);
+  void keep_session();
   void alive(const ConsoleFrame& frame);
   void say(ByteView text);
   void lost(std::uint64_t count);
@@ -113,6 +115,7 @@ class EtherconsoleLine final : public Line, private EtherListener::Receiver {
   const bool plain_, keyed_;
   Secret key_;
   std::string session_path_;  // of the file that holds the node's session, so that no earlier one is taken again
+  std::uint64_t kept_session_ = 0;
   MacAddress node_{};
   std::shared_ptr<EtherListener> listener_;
   FrameOrder order_;
@@ -147,6 +150,7 @@ Result<> EtherconsoleLine::prepare() {
   node_ = *mac;
   if (std::uint64_t before = 0; !session_path_.empty() && std::ifstream(session_path_) >> before) {
     order_ = FrameOrder(true, before);
+    kept_session_ = before;
   }
   listener_ = shard_.shared<EtherListener>("etherconsole " + interface_ + " " + std::to_string(ether_type_));
   if (const auto opened = listener_->open(interface_, ether_type_); !opened) return opened;
@@ -255,15 +259,22 @@ void EtherconsoleLine::alive(const ConsoleFrame& frame) {
 }
 
 void EtherconsoleLine::in_order(FrameOrder::Is is, std::uint32_t missing) {
+  keep_session();
   if (is == FrameOrder::Is::NewSession) {
-    if (!session_path_.empty()) {
-      std::ofstream(session_path_ + ".new") << order_.session() << "\n";
-      if (std::rename((session_path_ + ".new").c_str(), session_path_.c_str()) != 0) session_path_.clear();
-    }
     if (waits_) confirmed(sequence_);  // what was for the earlier one is not for this
     events_.line_note("the node's console began anew");
   }
   if (missing > 0) lost(missing);
+}
+
+// Also the first one that this line hears: it may have begun while nobody listened.
+void EtherconsoleLine::keep_session() {
+  if (session_path_.empty() || order_.session() == kept_session_) return;
+  kept_session_ = order_.session();
+  if (const auto kept = write_private_file(session_path_, std::to_string(kept_session_) + "\n"); !kept) {
+    events_.line_note("frames that were recorded before now may be taken after a restart of the agent: " +
+                      kept.error().message);
+  }
 }
 
 void EtherconsoleLine::lost(std::uint64_t count) {

@@ -1,4 +1,6 @@
 """etherconsole lines between network namespaces: agent and nodes are on one Ethernet, whose bridge is another one."""
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -66,6 +68,12 @@ def frame(source, number, text, kind=1, session=7, to=b"\xff" * 6, ether_type=0x
     mac = bytes.fromhex(source.replace(":", ""))
     return (to + mac + tag + struct.pack("!HHBBBBHQIQ", ether_type, 0x4F42, 1, kind, 0, 0, len(text), session, number, 0)
             + text)
+
+
+def keyed(*arguments, **more):
+    bare = bytearray(frame(*arguments, **more))
+    bare[18] |= 0x80
+    return bytes(bare) + hmac.new(KEY.encode(), bare, hashlib.sha256).digest()[:16]
 
 
 def raw(interface, ether_type=0x88B5):
@@ -139,6 +147,35 @@ def test_a_node_without_an_address_is_a_console_both_ways_with_a_key_and_nobody_
         notes = [note.text for note in log_reader.markers(site.log("web01"), "note")]
         assert "the node's console began anew" in notes, notes
         third.close()
+
+
+@limit(90)
+def test_what_was_recorded_of_an_earlier_start_of_a_node_is_refused_by_an_agent_that_has_seen_a_later_one():
+    mac = "02:00:00:00:03:11"
+    with Ethernet() as ether, Site(interfaces=[ether.port("02:00:00:00:03:01")]) as site:
+        os.mkdir(f"{site.folder}/inventory.d/secrets", 0o700)
+        with open(os.open(f"{site.folder}/inventory.d/secrets/key", os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            file.write(KEY + "\n")
+        node = raw(ether.port(mac))
+        site.write_inventory(console("web01", site.interfaces[0], mac, **{"key-file": "secrets/key"}))
+        site.apply()
+
+        def waits():
+            eventually(lambda: "waits for" in site.console("web01")["detail"], 20, "the wait")
+
+        waits()
+        node.send(keyed(mac, 1, b"today\r\n", session=200))
+        site.wait_up("web01")
+        eventually(lambda: "today" in logged(site, "web01"), what="output")
+        site.agents["local"].kill()
+        site.start_agent("local")
+        waits()
+        node.send(keyed(mac, 1, b"yesterday\r\n", session=100))  # as recorded then
+        node.send(keyed(mac, 2, b"today again\r\n", session=200))
+        eventually(lambda: "today again" in logged(site, "web01"), 20, "output")
+        assert "yesterday" not in logged(site, "web01")
+        eventually(lambda: site.console("web01").get("facts", {}).get("frames-refused") == "1", what="the refusal, counted")
+        node.close()
 
 
 @limit(90)
