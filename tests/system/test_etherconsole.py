@@ -210,6 +210,45 @@ def test_frames_of_other_vlans_types_and_machines_are_not_the_lines_and_gaps_are
         simple.close()
 
 
+@limit(60)
+def test_what_is_typed_to_a_program_that_reads_late_is_typed_once():
+    node_mac, own = "02:00:00:00:04:11", "02:00:00:00:04:01"
+    with Ethernet() as ether, Site(start=False) as site:
+        space, agent = ether.space("node"), raw(ether.port(own))
+        agent.settimeout(0.5)
+        heard, go = f"{site.folder}/heard", f"{site.folder}/go"
+        os.mkfifo(go)
+        start_node(site, space, "--interface", ether.port(node_mac, space), "--", "/bin/sh", "-c",
+                   f"stty raw -echo; echo ready; read line < {go}; exec cat > {heard}")
+        said = b""
+        while b"ready" not in said:
+            said = agent.recv(2048)
+        session, node = said[22:30], said[6:12]
+
+        def confirmed(number, text, tries):
+            for _ in range(tries):
+                agent.send(frame(own, number, text, kind=16, to=node)[:34] + session + text)
+                try:
+                    got = b""
+                    while got[17:18] != b"\x03" or got[30:34] != struct.pack("!I", number):
+                        got = agent.recv(2048)
+                    return True
+                except TimeoutError:
+                    pass
+            return False
+
+        texts = [b"%06d|" % number * 100 for number in range(200)]
+        first = next(i for i, text in enumerate(texts) if not confirmed(i + 1, text, 3))
+        with open(go, "w") as file:
+            file.write("\n")
+        for i, text in enumerate(texts[first:first + 3]):
+            assert confirmed(first + i + 1, text, 20), i
+        typed = b"".join(texts[:first + 3])
+        eventually(lambda: os.path.getsize(heard) >= len(typed), what="all that was typed")
+        assert open(heard, "rb").read() == typed
+        agent.close()
+
+
 @limit(240)
 def test_many_nodes_that_boot_at_once_are_heard_whole_or_what_is_missing_is_counted():
     nodes, lines = (64, 10_000) if os.environ.get("OOB_FULL") else (16, 1500)
