@@ -81,7 +81,7 @@ class EtherconsoleLine final : public Line, private EtherListener::Receiver {
 
  private:
   struct Counters {
-    std::uint64_t frames = 0, missing = 0, repeated = 0, refused = 0, dropped = 0, unconfirmed = 0;
+    std::uint64_t frames = 0, missing = 0, repeated = 0, refused = 0, restarts = 0, dropped = 0, unconfirmed = 0;
   };
 
   Result<> prepare();
@@ -97,6 +97,7 @@ class EtherconsoleLine final : public Line, private EtherListener::Receiver {
   void alive(const ConsoleFrame& frame);
   void say(ByteView text);
   void lost(std::uint64_t count);
+  void note(const char* text);
   void confirmed(std::uint32_t sequence);
   void queue(Type type, ByteView text);
   void send();
@@ -216,7 +217,7 @@ void EtherconsoleLine::received_frame(const ConsoleFrame& frame) {
       alive(frame);
       in_order(is, missing);
       const bool early = (frame.flags & ConsoleFrame::kEarly) != 0;
-      if (early && !early_) events_.line_note("the node said the following before it could send");
+      if (early && !early_) note("the node said the following before it could send");
       early_ = early;
       return say(frame.text);
     }
@@ -262,7 +263,8 @@ void EtherconsoleLine::in_order(FrameOrder::Is is, std::uint32_t missing) {
   keep_session();
   if (is == FrameOrder::Is::NewSession) {
     if (waits_) confirmed(sequence_);  // what was for the earlier one is not for this
-    events_.line_note("the node's console began anew");
+    ++counters_.restarts;
+    note("the node's console began anew");
   }
   if (missing > 0) lost(missing);
 }
@@ -282,6 +284,11 @@ void EtherconsoleLine::lost(std::uint64_t count) {
   missing_untold_ += count;
   if (!marks_.take(shard_.clock().now())) return;
   events_.line_lost(count_of(std::exchange(missing_untold_, 0), "frame", "frames") + " did not come");
+}
+
+// What anyone may cause who can forge a frame is not told without end: other lines have events, too.
+void EtherconsoleLine::note(const char* text) {
+  if (marks_.take(shard_.clock().now())) events_.line_note(text);
 }
 
 void EtherconsoleLine::say(ByteView text) {
@@ -363,6 +370,7 @@ void EtherconsoleLine::tell_facts() {
   add("frames-missing", counters_.missing);
   add("frames-repeated", counters_.repeated);
   add("frames-refused", counters_.refused);
+  add("node-restarts", counters_.restarts);
   add("frames-dropped-here", counters_.dropped);
   add("input-unconfirmed", counters_.unconfirmed);
   events_.line_facts(std::move(facts));

@@ -211,6 +211,22 @@ def test_frames_of_other_vlans_types_and_machines_are_not_the_lines_and_gaps_are
 
 
 @limit(60)
+def test_a_node_that_begins_anew_without_end_is_told_of_a_few_times_and_counted():
+    mac = "02:00:00:00:05:11"
+    with Ethernet() as ether, Site(interfaces=[ether.port("02:00:00:00:05:01")]) as site:
+        node = raw(ether.port(mac))
+        site.write_inventory(console("web01", site.interfaces[0], mac, insecure=True))
+        site.apply()
+        eventually(lambda: "waits for" in site.console("web01")["detail"], 20, "the wait")
+        for session in range(1, 502):
+            node.send(frame(mac, 1, b".", session=session))
+        eventually(lambda: site.console("web01").get("facts", {}).get("node-restarts") == "500", what="all sessions, counted")
+        eventually(lambda: logged(site, "web01") == "." * 501, what="what they said")
+        assert len(log_reader.markers(site.log("web01"), "note")) < 50
+        node.close()
+
+
+@limit(60)
 def test_what_is_typed_to_a_program_that_reads_late_is_typed_once():
     node_mac, own = "02:00:00:00:04:11", "02:00:00:00:04:01"
     with Ethernet() as ether, Site(start=False) as site:
