@@ -22,6 +22,9 @@ namespace {
 using namespace com_port;
 using telnet::kBinary, telnet::kComPort, telnet::kEcho, telnet::kSuppressGoAhead;
 
+// The console's output stops at less than this, so it is answers that fill it.
+constexpr std::size_t kQueuedBytesMax = 2 * limits::viewer_queue_bytes;
+
 class TtyPort final : public TtyDevice {
  public:
   TtyPort(Shard& shard, std::string console, Events events)
@@ -91,8 +94,9 @@ void TtyPort::accepted(int fd, const std::string& peer) {
   arm();
 }
 
+// One that asks and takes no answers is not read until it does.
 void TtyPort::arm() {
-  const bool read_now = client_ && room_ > 0;
+  const bool read_now = client_ && room_ > 0 && queued_.size() <= kQueuedBytesMax;
   if (read_now == reading_) return;
   reading_ = read_now;
   if (read_now) client_->start_reading([this] { read(); });
@@ -121,6 +125,7 @@ void TtyPort::read() {
   }
   append(queued_, codec_->take_answers());
   write_queued();
+  arm();
 }
 
 void TtyPort::take(const TelnetItem& item) {
@@ -235,10 +240,11 @@ void TtyPort::output(ByteView bytes) {
 void TtyPort::write_queued() {
   while (client_ && !queued_.empty()) {
     const auto written = client_->write(queued_);
-    if (!written) return;  // reading tells of its end
+    if (!written) return queued_.clear();  // reading tells of its end
     if (*written == 0) {
       return client_->when_writable([this] {
         write_queued();
+        arm();
         events_.taken();
       });
     }

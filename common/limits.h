@@ -46,6 +46,7 @@ inline constexpr std::size_t ring_record_bytes_max = 64 * 1024;  // longer appen
 inline constexpr std::size_t ring_trim_bytes = 64 * 1024;        // unused pages are given back from here on
 inline constexpr auto line_connect_time_max = 10s;               // look-up and connect of a tcp or unix line
 inline constexpr auto line_ssh_login_time_max = 30s;             // key exchange, login and opening of an ssh line
+inline constexpr unsigned ssh_questions_max = 16;                // rounds of keyboard-interactive
 inline constexpr auto line_ssh_silence_max = 35s;                // not even an answer to a question: the device hangs
 inline constexpr std::size_t login_steps_max = 32;               // of a login script
 inline constexpr std::size_t login_text_bytes_max = 16 * 1024;   // of one, as it travels

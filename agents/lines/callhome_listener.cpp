@@ -14,6 +14,16 @@
 #include "common/text.h"
 
 namespace oob {
+namespace {
+
+// Whether an address can match both; without a rule all do.
+bool overlap(const std::optional<SenderRule>& one, const std::optional<SenderRule>& other) {
+  if (!one || !other) return true;
+  return one->bits < other->bits ? one->matches(other->address) : other->matches(one->address);
+}
+
+}  // namespace
+
 Result<> CallhomeListener::open(const std::string& listen) {
   if (open_) return {};
   auto opened = listener_.listen(listen, 0, [this](int fd, const std::string& peer) { accepted(fd, peer); });
@@ -24,10 +34,22 @@ Result<> CallhomeListener::open(const std::string& listen) {
 
 Result<> CallhomeListener::join(const std::string& console, Terms terms, std::function<void()> called) {
   for (const auto& [name, member] : members_) {
-    if (name == console || !member.called || member.terms.tls.empty() == terms.tls.empty()) continue;
-    return fail(ErrorCode::Conflict, "console " + in_quotes(name) + " listens on " + escape_controls(listen_) +
-                                         (terms.tls.empty() ? " with" : " without") +
-                                         " tls-file; all of one listener have it, or none");
+    if (name == console || !member.called) continue;
+    const auto conflict = [&](const std::string& what) {
+      return fail(ErrorCode::Conflict,
+                  "console " + in_quotes(name) + " listens on " + escape_controls(listen_) + " " + what);
+    };
+    if (member.terms.tls.empty() != terms.tls.empty()) {
+      return conflict(std::string(terms.tls.empty() ? "with" : "without") +
+                      " tls-file; all of one listener have it, or none");
+    }
+    if (!member.terms.token.empty() && member.terms.token.reveal() == terms.token.reveal())
+      return conflict("with the same token; give each its own");
+    // What a node says to a line without a token is that line's output, its token for another one included.
+    if ((member.terms.token.empty() || terms.token.empty()) && overlap(member.terms.source, terms.source)) {
+      return conflict("for calls from the same address, and " + std::string(terms.token.empty() ? "this one" : "it") +
+                      " has no token-file to tell them apart; give both one, or each another source or listen");
+    }
   }
   if (terms.tls.empty()) {
     tls_ = nullptr;

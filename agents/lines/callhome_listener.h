@@ -46,7 +46,7 @@ class CallhomeListener {
   Result<> open(const std::string& listen);  // does nothing if it is open
 
   // `called` is told, not from inside, that take() has something. Conflict: the lines of one listener are all with TLS
-  // or all without. A certificate that is new holds for the calls that come.
+  // or all without, and it can be told whose a call is. A certificate that is new holds for the calls that come.
   Result<> join(const std::string& console, Terms terms, std::function<void()> called);
   void leave(const std::string& console, std::uint64_t ticket);
   std::uint64_t ticket_of(const std::string& console) const;  // of the last join()

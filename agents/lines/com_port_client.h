@@ -40,6 +40,7 @@ class ComPortClient {
   bool counts_errors() const { return counts_errors_; }
   const std::string& signature() const { return signature_; }  // as it came
   bool held() const { return held_; }                          // the server wants no bytes just now
+  void release() { held_ = false; }                            // the server is none any more
 
  private:
   enum Setting : std::size_t { Speed, DataBits, Parity, StopBits, Flow, kSettings };

@@ -7,6 +7,7 @@
 #include "agents/lines/ether_listener.h"
 #include "agents/lines/kinds.h"
 #include "agents/lines/settings.h"
+#include "common/crypto/secret.h"
 #include "common/limits.h"
 #include "common/pace.h"
 #include "common/text.h"
@@ -80,7 +81,7 @@ class EtherconsoleLine final : public Line, private EtherListener::Receiver {
 
  private:
   struct Counters {
-    std::uint64_t frames = 0, missing = 0, repeated = 0, refused = 0, dropped = 0, unconfirmed = 0;
+    std::uint64_t frames = 0, missing = 0, repeated = 0, refused = 0, restarts = 0, dropped = 0, unconfirmed = 0;
   };
 
   Result<> prepare();
@@ -92,9 +93,11 @@ class EtherconsoleLine final : public Line, private EtherListener::Receiver {
   void received_plain(ByteView text);
   void received_frame(const ConsoleFrame& frame);
   void in_order(FrameOrder::Is is, std::uint32_t missing);
+  void keep_session();
   void alive(const ConsoleFrame& frame);
   void say(ByteView text);
   void lost(std::uint64_t count);
+  void note(const char* text);
   void confirmed(std::uint32_t sequence);
   void queue(Type type, ByteView text);
   void send();
@@ -113,6 +116,7 @@ class EtherconsoleLine final : public Line, private EtherListener::Receiver {
   const bool plain_, keyed_;
   Secret key_;
   std::string session_path_;  // of the file that holds the node's session, so that no earlier one is taken again
+  std::uint64_t kept_session_ = 0;
   MacAddress node_{};
   std::shared_ptr<EtherListener> listener_;
   FrameOrder order_;
@@ -147,6 +151,7 @@ Result<> EtherconsoleLine::prepare() {
   node_ = *mac;
   if (std::uint64_t before = 0; !session_path_.empty() && std::ifstream(session_path_) >> before) {
     order_ = FrameOrder(true, before);
+    kept_session_ = before;
   }
   listener_ = shard_.shared<EtherListener>("etherconsole " + interface_ + " " + std::to_string(ether_type_));
   if (const auto opened = listener_->open(interface_, ether_type_); !opened) return opened;
@@ -212,7 +217,7 @@ void EtherconsoleLine::received_frame(const ConsoleFrame& frame) {
       alive(frame);
       in_order(is, missing);
       const bool early = (frame.flags & ConsoleFrame::kEarly) != 0;
-      if (early && !early_) events_.line_note("the node said the following before it could send");
+      if (early && !early_) note("the node said the following before it could send");
       early_ = early;
       return say(frame.text);
     }
@@ -255,15 +260,23 @@ void EtherconsoleLine::alive(const ConsoleFrame& frame) {
 }
 
 void EtherconsoleLine::in_order(FrameOrder::Is is, std::uint32_t missing) {
+  keep_session();
   if (is == FrameOrder::Is::NewSession) {
-    if (!session_path_.empty()) {
-      std::ofstream(session_path_ + ".new") << order_.session() << "\n";
-      if (std::rename((session_path_ + ".new").c_str(), session_path_.c_str()) != 0) session_path_.clear();
-    }
     if (waits_) confirmed(sequence_);  // what was for the earlier one is not for this
-    events_.line_note("the node's console began anew");
+    ++counters_.restarts;
+    note("the node's console began anew");
   }
   if (missing > 0) lost(missing);
+}
+
+// Also the first one that this line hears: it may have begun while nobody listened.
+void EtherconsoleLine::keep_session() {
+  if (session_path_.empty() || order_.session() == kept_session_) return;
+  kept_session_ = order_.session();
+  if (const auto kept = write_private_file(session_path_, std::to_string(kept_session_) + "\n"); !kept) {
+    events_.line_note("frames that were recorded before now may be taken after a restart of the agent: " +
+                      kept.error().message);
+  }
 }
 
 void EtherconsoleLine::lost(std::uint64_t count) {
@@ -271,6 +284,11 @@ void EtherconsoleLine::lost(std::uint64_t count) {
   missing_untold_ += count;
   if (!marks_.take(shard_.clock().now())) return;
   events_.line_lost(count_of(std::exchange(missing_untold_, 0), "frame", "frames") + " did not come");
+}
+
+// What anyone may cause who can forge a frame is not told without end: other lines have events, too.
+void EtherconsoleLine::note(const char* text) {
+  if (marks_.take(shard_.clock().now())) events_.line_note(text);
 }
 
 void EtherconsoleLine::say(ByteView text) {
@@ -352,6 +370,7 @@ void EtherconsoleLine::tell_facts() {
   add("frames-missing", counters_.missing);
   add("frames-repeated", counters_.repeated);
   add("frames-refused", counters_.refused);
+  add("node-restarts", counters_.restarts);
   add("frames-dropped-here", counters_.dropped);
   add("input-unconfirmed", counters_.unconfirmed);
   events_.line_facts(std::move(facts));

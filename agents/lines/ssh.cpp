@@ -124,6 +124,7 @@ class SshLine final : public Line {
   void look_later();
   void arm_write();
   void pulse();
+  void failed(const std::string& why);
   void down(const std::string& reason);
   std::string why_failed() const;
 
@@ -137,7 +138,7 @@ class SshLine final : public Line {
   std::string address_, old_algorithms_;
   KnownHostKey known_key_;
   std::vector<std::string> believed_;  // host keys; empty: the first one seen
-  bool pinned_ = false;
+  bool pinned_ = false, login_refused_ = false;
   std::unique_ptr<Descriptor> ready_;    // the session's socket once more, to wait on
   std::shared_ptr<SshSession> session_;  // shared with a step under way beside the shard
   bool up_ = false, down_ = false, reading_ = true, stepping_ = false, write_armed_ = false, looking_ = false,
@@ -159,8 +160,8 @@ void SshLine::connected(int fd) {
   session_ = std::make_shared<SshSession>(fd, std::move(settings_));
   patience_.once(limits::line_ssh_login_time_max, [this] {
     const std::string doing = stepping_ ? "exchanging keys" : session_->doing();
-    down("the device did not answer within " + std::to_string(limits::line_ssh_login_time_max.count()) + " s, while " +
-         doing);
+    failed("the device did not answer within " + std::to_string(limits::line_ssh_login_time_max.count()) +
+           " s, while " + doing);
   });
   step();
 }
@@ -184,16 +185,19 @@ void SshLine::stepped(SshSession::Progress progress) {
     log_info("line", "host key believed on first use", {{"console", name_}, {"key", session_->host_key()}});
   }
   if (progress == SshSession::Progress::Up) return up();
-  if (progress == SshSession::Progress::Failed) {
-    const bool refused = session_->login_refused();
-    if (refused) events_.line_rest(limits::login_refused_rest);
-    return down(why_failed() + (refused ? std::string(kRestWords) : ""));
-  }
+  login_refused_ = session_->login_refused();
+  if (progress == SshSession::Progress::Failed) return failed(why_failed());
   ready_->start_reading([this] {
     ready_->stop_reading();
     step();
   });
   if (session_->waits_to_send()) ready_->when_writable([this] { step(); });
+}
+
+// A password that got no answer may have counted against the account all the same.
+void SshLine::failed(const std::string& why) {
+  if (login_refused_) events_.line_rest(limits::login_refused_rest);
+  down(why + (login_refused_ ? std::string(kRestWords) : ""));
 }
 
 std::string SshLine::why_failed() const {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/limits.h"
 #include "common/nearest.h"
 #include "common/text.h"
 
@@ -169,6 +170,9 @@ SshSession::Progress SshSession::step() {
       case Stage::Up:
         return Progress::Up;
     }
+    // libssh waits on for the answer of a device that is gone.
+    if (over == Progress::Waiting && stage_ != Stage::Connect && !ssh_is_connected(library_->session))
+      return failed("the connection broke while " + doing() + ": " + library_error());
     if (over) return *over;
   }
   return Progress::Failed;
@@ -222,8 +226,10 @@ std::optional<SshSession::Progress> SshSession::log_in() {
       if (ssh_pki_import_privkey_base64(text.text.c_str(), nullptr, nullptr, nullptr, &library_->key) != SSH_OK)
         return failed("the key-file holds no private key that can be used (one without a passphrase is needed)");
     }
+    login_refused_ = true;  // unless it says otherwise; one that goes without a word may have counted it as well
     return after_login(ssh_userauth_publickey(session, nullptr, library_->key), "key");
   }
+  login_refused_ = true;
   const SecretText text(*settings_.password);
   return after_login(ssh_userauth_password(session, nullptr, text.text.c_str()), "password");
 }
@@ -239,7 +245,7 @@ std::optional<SshSession::Progress> SshSession::after_login(int result, std::str
     return {};
   }
   if (result == SSH_AUTH_ERROR) return failed("the connection broke while logging in: " + library_error());
-  if (!what.empty() && result == SSH_AUTH_DENIED) login_refused_ = true;
+  if (!what.empty()) login_refused_ = result == SSH_AUTH_DENIED;  // else it wants more than this
   return choose();
 }
 
@@ -273,6 +279,7 @@ std::optional<SshSession::Progress> SshSession::interactive() {
   ssh_session session = library_->session;
   const int result = ssh_userauth_kbdint(session, nullptr, nullptr);
   if (result != SSH_AUTH_INFO) return after_login(result, answered_ ? "password" : "");  // some ask nothing
+  if (++rounds_ > limits::ssh_questions_max) return failed("the device asks questions without end");
   const int prompts = ssh_userauth_kbdint_getnprompts(session);
   for (int i = 0; i < prompts; ++i) {
     char echo = 0;

@@ -41,7 +41,8 @@ class SshSession {
   Progress step();
   std::string doing() const;                               // "exchanging keys", for a time-out's message
   const std::string& failure() const { return failure_; }  // in words
-  bool login_refused() const { return login_refused_; }    // the device saw a password or key and said no
+  // The device saw a password or key and did not let us in: it said no, or went, or has not answered yet.
+  bool login_refused() const { return login_refused_; }
   // "ssh-ed25519 SHA256:..", "" before the key exchange.
   const std::string& host_key() const { return host_key_; }
 
@@ -83,6 +84,7 @@ class SshSession {
     Up
   } stage_ = Stage::Connect;
   bool key_tried_ = false, password_tried_ = false, answered_ = false, login_refused_ = false, ended_ = false;
+  unsigned rounds_ = 0;  // of questions
   std::string failure_, host_key_;
 };
 

@@ -80,8 +80,17 @@ void TelnetLine::take(const TelnetItem& item) {
   } else if (item.kind == Kind::Message) {
     if (item.code == kComPort && has_port()) port_said(item.bytes);
   } else if (item.kind == Kind::Torn) {
-    events_.line_lost("the peer began a telnet message and did not end it");
+    ++torn_;
+    tell_torn();
   }
+}
+
+// Each where it is, unless there are too many: then as a sum, soon. Others have to get their events told, too.
+void TelnetLine::tell_torn() {
+  if (torn_ == 0 || !torn_marks_.take(shard_.clock().now())) return;
+  const std::size_t count = std::exchange(torn_, 0);
+  events_.line_lost("the peer began " + (count == 1 ? std::string("a telnet message and did not end it")
+                                                    : std::to_string(count) + " telnet messages and did not end them"));
 }
 
 void TelnetLine::option_changed(const TelnetItem& item) {
@@ -89,8 +98,10 @@ void TelnetLine::option_changed(const TelnetItem& item) {
   if (item.on) {
     for (const Bytes& message : port_.opening()) send(message);
     if (settings_.port.any()) answers_.once(limits::telnet_answer_time_max, [this] { tell_not_set(true); });
-  } else if (settings_.port.any()) {
-    tell_not_set(true);
+  } else {
+    if (settings_.port.any()) tell_not_set(true);
+    port_.release();
+    let_type();
   }
 }
 
@@ -102,10 +113,13 @@ void TelnetLine::port_said(ByteView message) {
   const SerialCounters counted = port_.take_counted();
   errors_.add(counted);
   hints_.framing_errors(counted.framing);
-  if (held && !port_.held())
-    shard_.post([this, alive = std::weak_ptr(alive_)] {
-      if (!alive.expired() && up_ && flush() && !breaking_) events_.line_writable();
-    });
+  if (held && !port_.held()) let_type();
+}
+
+void TelnetLine::let_type() {
+  shard_.post([this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired() && up_ && flush() && !breaking_) events_.line_writable();
+  });
 }
 
 // Once, when every wish has its answer or time is over.
@@ -202,6 +216,7 @@ void TelnetLine::look() {
     return line_down("the peer asks, and takes no answers");
   }
   errors_.tell(events_, shard_.clock().now());
+  tell_torn();
   auto now = facts();
   if (now == told_facts_) return;
   told_facts_ = now;

@@ -10,6 +10,8 @@
 #include "agents/lines/port_errors.h"
 #include "agents/lines/port_hints.h"
 #include "agents/lines/stream_line.h"
+#include "common/limits.h"
+#include "common/pace.h"
 #include "common/telnet_codec.h"
 
 namespace oob {
@@ -48,7 +50,9 @@ class TelnetLine final : public Line, private LineEvents {
 
   void take(const TelnetItem& item);
   void option_changed(const TelnetItem& item);
+  void tell_torn();
   void port_said(ByteView message);
+  void let_type();
   void send(ByteView com_port_message);
   bool flush();
   std::size_t write_some(ByteView bytes);
@@ -70,7 +74,9 @@ class TelnetLine final : public Line, private LineEvents {
   bool up_ = false, breaking_ = false, said_ignored_ = false;
   bool blocked_ = false;  // the connection took less than it was given, and has not said yet that it takes more
   Bytes unsent_;          // encoded, and not taken by the connection
-  std::string not_set_;   // settings that the peer did not take, and why
+  std::size_t torn_ = 0;  // messages without an end, not told yet
+  Pace torn_marks_{limits::netconsole_marks_at_once, limits::netconsole_marks_per_second};
+  std::string not_set_;  // settings that the peer did not take, and why
   LineFacts told_facts_;
   Timer look_, break_, answers_;
   std::shared_ptr<void> alive_ = std::make_shared<int>();

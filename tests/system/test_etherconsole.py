@@ -1,4 +1,6 @@
 """etherconsole lines between network namespaces: agent and nodes are on one Ethernet, whose bridge is another one."""
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -66,6 +68,12 @@ def frame(source, number, text, kind=1, session=7, to=b"\xff" * 6, ether_type=0x
     mac = bytes.fromhex(source.replace(":", ""))
     return (to + mac + tag + struct.pack("!HHBBBBHQIQ", ether_type, 0x4F42, 1, kind, 0, 0, len(text), session, number, 0)
             + text)
+
+
+def keyed(*arguments, **more):
+    bare = bytearray(frame(*arguments, **more))
+    bare[18] |= 0x80
+    return bytes(bare) + hmac.new(KEY.encode(), bare, hashlib.sha256).digest()[:16]
 
 
 def raw(interface, ether_type=0x88B5):
@@ -142,6 +150,35 @@ def test_a_node_without_an_address_is_a_console_both_ways_with_a_key_and_nobody_
 
 
 @limit(90)
+def test_what_was_recorded_of_an_earlier_start_of_a_node_is_refused_by_an_agent_that_has_seen_a_later_one():
+    mac = "02:00:00:00:03:11"
+    with Ethernet() as ether, Site(interfaces=[ether.port("02:00:00:00:03:01")]) as site:
+        os.mkdir(f"{site.folder}/inventory.d/secrets", 0o700)
+        with open(os.open(f"{site.folder}/inventory.d/secrets/key", os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            file.write(KEY + "\n")
+        node = raw(ether.port(mac))
+        site.write_inventory(console("web01", site.interfaces[0], mac, **{"key-file": "secrets/key"}))
+        site.apply()
+
+        def waits():
+            eventually(lambda: "waits for" in site.console("web01")["detail"], 20, "the wait")
+
+        waits()
+        node.send(keyed(mac, 1, b"today\r\n", session=200))
+        site.wait_up("web01")
+        eventually(lambda: "today" in logged(site, "web01"), what="output")
+        site.agents["local"].kill()
+        site.start_agent("local")
+        waits()
+        node.send(keyed(mac, 1, b"yesterday\r\n", session=100))  # as recorded then
+        node.send(keyed(mac, 2, b"today again\r\n", session=200))
+        eventually(lambda: "today again" in logged(site, "web01"), 20, "output")
+        assert "yesterday" not in logged(site, "web01")
+        eventually(lambda: site.console("web01").get("facts", {}).get("frames-refused") == "1", what="the refusal, counted")
+        node.close()
+
+
+@limit(90)
 def test_frames_of_other_vlans_types_and_machines_are_not_the_lines_and_gaps_are_counted():
     mac = "02:00:00:00:01:11"
     with Ethernet() as ether, Site(interfaces=[ether.port("02:00:00:00:01:01")]) as site:
@@ -171,6 +208,61 @@ def test_frames_of_other_vlans_types_and_machines_are_not_the_lines_and_gaps_are
         eventually(lambda: logged(site, "plain") == "text\r\nmore", 20, "plain text")
         node.close()
         simple.close()
+
+
+@limit(60)
+def test_a_node_that_begins_anew_without_end_is_told_of_a_few_times_and_counted():
+    mac = "02:00:00:00:05:11"
+    with Ethernet() as ether, Site(interfaces=[ether.port("02:00:00:00:05:01")]) as site:
+        node = raw(ether.port(mac))
+        site.write_inventory(console("web01", site.interfaces[0], mac, insecure=True))
+        site.apply()
+        eventually(lambda: "waits for" in site.console("web01")["detail"], 20, "the wait")
+        for session in range(1, 502):
+            node.send(frame(mac, 1, b".", session=session))
+        eventually(lambda: site.console("web01").get("facts", {}).get("node-restarts") == "500", what="all sessions, counted")
+        eventually(lambda: logged(site, "web01") == "." * 501, what="what they said")
+        assert len(log_reader.markers(site.log("web01"), "note")) < 50
+        node.close()
+
+
+@limit(60)
+def test_what_is_typed_to_a_program_that_reads_late_is_typed_once():
+    node_mac, own = "02:00:00:00:04:11", "02:00:00:00:04:01"
+    with Ethernet() as ether, Site(start=False) as site:
+        space, agent = ether.space("node"), raw(ether.port(own))
+        agent.settimeout(0.5)
+        heard, go = f"{site.folder}/heard", f"{site.folder}/go"
+        os.mkfifo(go)
+        start_node(site, space, "--interface", ether.port(node_mac, space), "--", "/bin/sh", "-c",
+                   f"stty raw -echo; echo ready; read line < {go}; exec cat > {heard}")
+        said = b""
+        while b"ready" not in said:
+            said = agent.recv(2048)
+        session, node = said[22:30], said[6:12]
+
+        def confirmed(number, text, tries):
+            for _ in range(tries):
+                agent.send(frame(own, number, text, kind=16, to=node)[:34] + session + text)
+                try:
+                    got = b""
+                    while got[17:18] != b"\x03" or got[30:34] != struct.pack("!I", number):
+                        got = agent.recv(2048)
+                    return True
+                except TimeoutError:
+                    pass
+            return False
+
+        texts = [b"%06d|" % number * 100 for number in range(200)]
+        first = next(i for i, text in enumerate(texts) if not confirmed(i + 1, text, 3))
+        with open(go, "w") as file:
+            file.write("\n")
+        for i, text in enumerate(texts[first:first + 3]):
+            assert confirmed(first + i + 1, text, 20), i
+        typed = b"".join(texts[:first + 3])
+        eventually(lambda: os.path.getsize(heard) >= len(typed), what="all that was typed")
+        assert open(heard, "rb").read() == typed
+        agent.close()
 
 
 @limit(240)

@@ -8,6 +8,8 @@ import subprocess
 import threading
 import time
 
+import paramiko
+
 from harness import Equipment, Site, eventually, free_port, limit, program
 from sshd import PASSWORD, Sshd, played
 from terminal import Terminal
@@ -159,6 +161,15 @@ def test_a_wrong_password_is_shown_once_and_then_the_line_rests():
             assert not [line for line in shown if "wrong-canary-41" in line]
 
 
+@limit(60)
+def test_a_device_that_hangs_up_on_a_wrong_password_is_not_shown_it_again_and_costs_nothing():
+    with Sshd(options="MaxAuthTries 1\n") as device:
+        with site_with(console("web01", device.address), password="wrong\n") as site:
+            why = detail(site, "web01", "the connection broke while logging in")
+            assert "10 minutes" in why, why
+            assert device.logins() == (0, 1), device.daemon.lines
+
+
 def test_no_secret_is_in_any_file_or_argument():
     with Sshd() as device, site_with(console("web01", device.address)) as site:
         site.wait_up("web01")
@@ -258,6 +269,33 @@ def test_a_device_that_accepts_and_says_nothing_is_given_up_after_half_a_minute(
     with site_with(console("web01", device.address)) as site:
         detail(site, "web01", "did not answer within 30 s, while waiting for its SSH greeting", 60)
     device.close()
+
+
+@limit(60)
+def test_a_device_that_asks_without_end_is_given_up():
+    class Curious(paramiko.ServerInterface):
+        def get_allowed_auths(self, username):
+            return "keyboard-interactive"
+
+        def check_auth_interactive(self, username, submethods):
+            return paramiko.InteractiveQuery("", "", ("more?", True))
+
+        def check_auth_interactive_response(self, responses):
+            return paramiko.InteractiveQuery("", "", ("more?", True))
+
+    def serve(listener, key):
+        while True:
+            try:
+                transport = paramiko.Transport(listener.accept()[0])
+            except OSError:
+                return
+            transport.add_server_key(key)
+            transport.start_server(server=Curious())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener, paramiko.ECDSAKey.generate()), daemon=True).start()
+        with site_with(console("web01", "127.0.0.1:%d" % listener.getsockname()[1])) as site:
+            detail(site, "web01", "the device asks questions without end", 10)
 
 
 @limit(120)

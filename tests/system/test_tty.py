@@ -150,6 +150,33 @@ def test_a_program_has_the_console_by_rfc_2217_with_break_and_modem_lines():
         assert any(event.event == "break" for event in log_reader.markers(log_reader.read(site.log_path("sw1"))))
 
 
+def test_a_program_that_asks_and_reads_no_answers_fills_no_memory():
+    with Site(ECHO) as site:
+        site.wait_up("echo")
+        with Tty(site, "echo", "--rfc2217", "0") as tty:
+            address = "127.0.0.1", int(tty.device.rsplit(":", 1)[1])
+            with socket.create_connection(address) as port:
+                port.settimeout(2)
+                port.sendall(b"\xff\xfb\x2c")
+                taken = 0
+                try:
+                    while taken < 64 << 20:  # sockets hold less
+                        taken += port.send(b"\xff\xfa\x2c\x00\xff\xf0" * 10000)
+                except TimeoutError:
+                    pass
+                assert taken < 64 << 20
+            # It is gone, and the next one is served.
+            def served():
+                with socket.create_connection(address) as port:
+                    port.settimeout(10)
+                    port.sendall(b"hello")
+                    try:
+                        return port.recv(5) == b"hello"
+                    except ConnectionError:
+                        return False
+            eventually(served, 10, "the next program's echo")
+
+
 def test_the_port_is_its_owners_only():
     if os.geteuid() != 0:
         return  # needs to become somebody else

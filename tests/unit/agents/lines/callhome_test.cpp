@@ -153,6 +153,27 @@ TEST(Callhome, without_a_token_the_address_decides) {
   EXPECT_FALSE(other.events->up);
 }
 
+TEST(Callhome, lines_of_one_listener_are_told_apart_by_tokens_or_addresses) {
+  Shard shard;
+  CallhomeListener listener(shard);
+  const auto join = [&](const std::string& name, const char* source, const std::string& token) {
+    CallhomeListener::Terms terms;
+    if (source != nullptr) terms.source = *parse_sender_rule(source);
+    terms.token = Secret(token);
+    const auto joined = listener.join(name, std::move(terms), [] {});
+    return joined ? std::string() : joined.error().message;
+  };
+  EXPECT_EQ(join("open", "10.9.0.0/16", ""), "");
+  EXPECT_EQ(join("open", "10.9.0.0/16", ""), "") << "the same line once more";
+  EXPECT_NE(join("keyed", "10.9.3.7", kToken).find("has no token-file"), std::string::npos)
+      << "its token would be the open one's output";
+  EXPECT_NE(join("keyed", nullptr, kToken).find("has no token-file"), std::string::npos);
+  EXPECT_NE(join("wider", "10.0.0.0/8", "").find("has no token-file"), std::string::npos);
+  EXPECT_EQ(join("elsewhere", "10.8.0.0/16", kToken), "");
+  EXPECT_NE(join("twice", "10.8.0.0/16", kToken).find("the same token"), std::string::npos);
+  EXPECT_EQ(join("another", "10.8.0.0/16", kToken + "2"), "");
+}
+
 TEST(Callhome, a_node_that_calls_anew_takes_the_place_of_its_dead_call) {
   Home home({{"token-file", "t"}}, {{"token-file", kToken}});
   Node before(home, kToken + "\nold");

@@ -212,6 +212,25 @@ TEST(TelnetLine, typing_waits_while_the_server_wants_none) {
   EXPECT_EQ(bench.line().write(as_bytes("h")), 1u);
 }
 
+TEST(TelnetLine, a_server_that_wanted_none_and_then_has_no_rfc_2217_is_typed_to) {
+  PortBench bench;
+  bench.say(message({std::byte{kSuspend + kFromServer}}) + kDont + kPort + "x");
+  ASSERT_TRUE(bench.until_said("x"));
+  EXPECT_EQ(bench.line().write(as_bytes("h")), 1u);
+  EXPECT_TRUE(bench.until([&] { return bench.events().writable > 0; }));
+}
+
+TEST(TelnetLine, messages_without_an_end_are_counted_and_few_are_told_of) {
+  TelnetBench bench;
+  std::string torn;
+  for (int i = 0; i < 40; ++i) torn += "\xFF\xFA\x2C" + std::string(limits::telnet_message_bytes_max, 'x') + ".";
+  bench.say(torn);
+  ASSERT_TRUE(bench.until_said(std::string(40, '.')));
+  EXPECT_EQ(bench.events().lost.size(), std::size_t(limits::netconsole_marks_at_once));
+  EXPECT_TRUE(bench.until(
+      [&] { return bench.events().lost.back() == "the peer began 20 telnet messages and did not end them"; }));
+}
+
 TEST(TelnetLine, what_is_wrong_at_the_port_is_hinted) {
   PortBench bench;
   std::string errors;
