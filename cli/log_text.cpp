@@ -99,7 +99,7 @@ std::string LogText::event(const json::object& piece) {
     return {};
   }
   if (kind != "gap" && !choices_.time) return {};
-  std::string text = escape_controls(text_of(piece, "text"));
+  std::string text = shown(piece, "text");
   if (kind == "gap") {
     const auto bytes = count_at(piece, "bytes");
     text = (bytes ? count_of(*bytes, "byte", "bytes") + " missing" : "output missing, nobody knows how much") +

@@ -247,8 +247,7 @@ void EtherconsoleLine::alive(const ConsoleFrame& frame) {
   const bool hello = frame.type == Type::Hello && !frame.text.empty();
   events_.line_up(
       mac_text_ + " on " + interface_ + (keyed_ ? ", keyed" : "") +
-          (hello ? ", " + escape_controls(as_text(frame.text.first(std::min<std::size_t>(frame.text.size(), 64))))
-                 : ""),
+          (hello ? ", " + std::string(as_text(frame.text.first(std::min<std::size_t>(frame.text.size(), 64)))) : ""),
       0);
   say_adopted();
   // Before the first number is known, nothing else would tell.

@@ -39,8 +39,8 @@ ConsoleState::Facts facts_of(const wire::LineFacts& message) {
   ConsoleState::Facts out;
   for (const auto& fact : message.facts()) {
     if (out.size() == limits::line_facts_max) break;
-    out.emplace_back(escape_controls(fact.key().substr(0, limits::line_fact_bytes_max)),
-                     escape_controls(fact.value().substr(0, limits::line_fact_bytes_max)));
+    out.emplace_back(valid_utf8(fact.key().substr(0, limits::line_fact_bytes_max)),
+                     valid_utf8(fact.value().substr(0, limits::line_fact_bytes_max)));
   }
   return out;
 }
@@ -121,7 +121,7 @@ Result<> AgentLink::stream_message(ByteView bytes) {
       const auto name = names_.find(line.id());
       Console* console = name == names_.end() ? nullptr : events_.console_of(*this, name->second);
       if (console != nullptr) {
-        std::string& detail = details_[name->second] = escape_controls(line.detail().substr(0, kDetailBytesMax));
+        std::string& detail = details_[name->second] = valid_utf8(line.detail().substr(0, kDetailBytesMax));
         if (const auto lacks = too_new_.find(name->second); lacks != too_new_.end()) {
           detail =
               "needs a newer agent: " + peer_.name + " is of version " + version_ + " and knows no " + lacks->second;
