@@ -194,11 +194,9 @@ void EtherconsoleLine::received(ByteView bytes) {
   received_frame(*frame);
 }
 
-// Short frames come with zeros behind them.
 void EtherconsoleLine::received_plain(ByteView text) {
-  while (!text.empty() && text.back() == std::byte{0}) text = text.first(text.size() - 1);
   std::string out;
-  for (const char c : as_text(text)) {
+  for (const char c : as_text(without_padding(text))) {
     if (c == '\n' && !after_cr_) out += '\r';
     out += c;
     after_cr_ = c == '\r';

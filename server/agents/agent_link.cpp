@@ -14,16 +14,17 @@ namespace {
 
 std::vector<AgentFigures::UnknownSender> unknown_senders_of(const wire::AgentStatus& status) {
   std::vector<AgentFigures::UnknownSender> out;
-  const auto text = [](const std::string& told) {
-    return escape_controls(told.substr(0, limits::line_fact_bytes_max));
-  };
+  const auto text = [](const std::string& told) { return valid_utf8(told.substr(0, limits::line_fact_bytes_max)); };
   const auto time = [](std::int64_t ms) {
     return WallTime(Duration(std::clamp<std::int64_t>(ms, 0, std::int64_t(1) << 45)));
+  };
+  const auto last_of = [](const std::string& said) {
+    return valid_utf8(said.substr(said.size() - std::min(said.size(), limits::unknown_sender_said_bytes_max)));
   };
   for (const wire::UnknownSender& told : status.unknown_senders()) {
     if (out.size() == limits::unknown_senders_max) break;
     out.push_back({text(told.listener()), text(told.sender()), told.messages(), time(told.first_wall_ms()),
-                   time(told.last_wall_ms())});
+                   time(told.last_wall_ms()), last_of(told.said()), last_of(told.called())});
   }
   return out;
 }
