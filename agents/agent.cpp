@@ -258,10 +258,15 @@ void Agent::status(wire::AgentStatus& into) const {
   into.set_ring_worst_percent(std::uint32_t(ring_worst * 100 / limits::ring_bytes_max));
   into.set_spool_worst_percent(std::uint32_t(spool_worst * 100 / limits::spool_bytes_max));
   into.clear_unknown_senders();
+  // Whoever speaks on an Ethernet must not fill the way to the server: many strangers share what may be told of one.
+  const std::size_t said_max =
+      limits::unknown_senders_said_bytes_max / std::max<std::size_t>(strangers_->all().size(), 1);
   for (const auto& [name, stranger] : strangers_->all()) {
     wire::UnknownSender& told = *into.add_unknown_senders();
     told.set_listener(name.first), told.set_sender(name.second), told.set_messages(stranger.messages);
     told.set_first_wall_ms(wall_ms(stranger.first)), told.set_last_wall_ms(wall_ms(stranger.last));
+    told.set_said(stranger.said.substr(stranger.said.size() - std::min(stranger.said.size(), said_max)));
+    told.set_called(stranger.called.substr(0, said_max));
   }
 }
 

@@ -22,8 +22,6 @@ std::uint64_t big_endian(ByteView bytes) {
   return value;
 }
 
-std::string shown(const json::object& event, std::string_view key) { return escape_controls(text_of(event, key)); }
-
 }  // namespace
 
 AttachConversation::AttachConversation(AttachChoices choices, AttachOutside& outside, Clock& clock)

@@ -264,7 +264,7 @@ void AttachConversation::ask_rest(EscapeStep::Command command) {
   const auto said = [this](const Result<json::value>& answer) {
     if (stage_ == Stage::Finished) return;
     if (!answer) return hint(answer.error().message);
-    if (answer->is_object()) hint(escape_controls(text_of(answer->get_object(), "text")));
+    if (answer->is_object()) hint(shown(answer->get_object(), "text"));
   };
   if (command == Command::Who) {
     outside_.request("GET", "/v1/sessions", console_, [this](const Result<json::value>& answer) {

@@ -22,7 +22,7 @@ const json::array* array_at(const json::object& from, std::string_view key) {
 std::string session_text(const json::object& session) {
   const std::string input = text_of(session, "last_input");
   std::string out = who_name(session) + " " + who_mode(session);
-  out += " from " + escape_controls(text_of(session, "from")) + " since " + local_time_full(text_of(session, "since"));
+  out += " from " + shown(session, "from") + " since " + local_time_full(text_of(session, "since"));
   return input.empty() ? out : out + ", last typed " + local_time_full(input);
 }
 
@@ -32,14 +32,14 @@ std::string log_trouble(const json::object& console) {
   const std::string trouble = text_of(*log, "trouble");
   const std::uint64_t lost = count_at(*log, "unlogged_bytes").value_or(0);
   if (trouble.empty()) return lost == 0 ? "" : size_text(lost) + " never logged";
-  return "not logged: " + escape_controls(trouble) + ", " + size_text(lost) + " so far";
+  return "not logged: " + shown(*log, "trouble") + ", " + size_text(lost) + " so far";
 }
 
 }  // namespace
 
 std::string who_name(const json::object& session) {
   const std::string tool = text_of(session, "tool");
-  return escape_controls(text_of(session, "user")) + (tool.empty() ? "" : " (" + escape_controls(tool) + ")");
+  return shown(session, "user") + (tool.empty() ? "" : " (" + shown(session, "tool") + ")");
 }
 
 std::string who_mode(const json::object& session) {
@@ -58,14 +58,14 @@ std::string who_lines(const json::value& sessions, WallTime now) {
     const auto& session = row.get_object();
     if (!out.empty()) out += '\n';
     out += who_name(session) + " " + who_mode(session) + " since " + local_time(text_of(session, "since"), now) +
-           " from " + escape_controls(text_of(session, "from"));
+           " from " + shown(session, "from");
   }
   return out;
 }
 
 std::string console_detail(const json::object& console) {
   std::string detail;
-  if (text_of(console, "state") != "up") detail = escape_controls(text_of(console, "detail"));
+  if (text_of(console, "state") != "up") detail = shown(console, "detail");
   const std::string log = log_trouble(console);
   return detail + (detail.empty() || log.empty() ? "" : "; ") + log;
 }
@@ -80,7 +80,7 @@ std::string info_lines(const json::value& answer) {
     out += std::string(label) + ":" + std::string(label.size() < kLabelWidth ? kLabelWidth - label.size() : 1, ' ') +
            value;
   };
-  const auto text = [&](std::string_view key) { return escape_controls(text_of(*console, key)); };
+  const auto text = [&](std::string_view key) { return shown(*console, key); };
   const auto time = [&](std::string_view key) {
     const std::string utc = text_of(*console, key);
     return utc.empty() ? utc : local_time_full(utc);
@@ -97,14 +97,14 @@ std::string info_lines(const json::value& answer) {
   if (const auto* facts = object_at(*console, "facts"); facts != nullptr) {
     for (const auto& [key, value] : *facts) {
       const std::string name(key.data(), key.size());
-      line(escape_controls(name), escape_controls(text_of(*facts, name)));
+      line(escape_controls(name), shown(*facts, name));
     }
   }
   std::string labels;
   if (const auto* all = object_at(*console, "labels"); all != nullptr) {
     for (const auto& [key, value] : *all) {
       const std::string name(key.data(), key.size());
-      labels += (labels.empty() ? "" : ", ") + escape_controls(name) + "=" + escape_controls(text_of(*all, name));
+      labels += (labels.empty() ? "" : ", ") + escape_controls(name) + "=" + shown(*all, name);
     }
   }
   line("labels", labels);

@@ -79,7 +79,7 @@ const json::array& rows_of(const json::value& answer, const char* list) {
   return rows != nullptr && rows->is_array() ? rows->get_array() : none;
 }
 
-std::string cell(const json::object& row, std::string_view key) { return escape_controls(text_of(row, key)); }
+std::string cell(const json::object& row, std::string_view key) { return shown(row, key); }
 
 std::string time_cell(const json::object& row, std::string_view key) {
   const std::string utc = text_of(row, key);

@@ -29,6 +29,13 @@ std::string escape_output(std::string_view bytes) {
   }
 }
 
+std::string last_line(std::string_view text) {
+  const std::size_t end = text.find_last_not_of("\r\n ");
+  if (end == std::string_view::npos) return {};
+  text = text.substr(0, end + 1);
+  return std::string(text.substr(text.find_last_of('\n') + 1));
+}
+
 std::optional<std::string> decode_base64(std::string_view text) {
   static constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   static const auto values = [] {
@@ -99,7 +106,7 @@ std::string LogText::event(const json::object& piece) {
     return {};
   }
   if (kind != "gap" && !choices_.time) return {};
-  std::string text = escape_controls(text_of(piece, "text"));
+  std::string text = shown(piece, "text");
   if (kind == "gap") {
     const auto bytes = count_at(piece, "bytes");
     text = (bytes ? count_of(*bytes, "byte", "bytes") + " missing" : "output missing, nobody knows how much") +

@@ -37,6 +37,9 @@ class LogText {
 // vanish; any other is shown as \r, as it would let a line overwrite what stands before it: its name, its time.
 std::string escape_output(std::string_view bytes);
 
+// The last line that has something in it; unescaped.
+std::string last_line(std::string_view text);
+
 // RFC 4648, section 4. Empty: not base64.
 std::optional<std::string> decode_base64(std::string_view text);
 

@@ -20,7 +20,7 @@ Result<json::value> read_answer(const Result<HttpResponse>& response, json::valu
   if (response->status >= 300) {
     if (refused != nullptr && !wrong) *refused = std::move(body);
     Error error = error_of(*response);
-    return fail(error.code, escape_lines(error.message));
+    return fail(error.code, escape_text_lines(error.message));
   }
   if (wrong) return fail(ErrorCode::Internal, "the server's answer is not JSON; are `oob` and `oobd` of one version?");
   return body;

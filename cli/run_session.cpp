@@ -17,8 +17,6 @@ void put_big_endian(Bytes& to, std::uint64_t value, int bytes) {
   for (int i = bytes - 1; i >= 0; --i) to.push_back(std::byte(value >> (8 * i) & 0xFF));
 }
 
-std::string shown(const json::object& event, std::string_view key) { return escape_controls(text_of(event, key)); }
-
 std::string seconds(Duration time) {
   const auto ms = time.count();
   return ms % 1000 == 0 ? std::to_string(ms / 1000) + " s" : std::to_string(ms) + " ms";

@@ -97,6 +97,8 @@ std::string escape_text_lines(std::string_view text) { return escape_between(tex
 
 std::string escape_typed(std::string_view text) { return escape_between(text, "\\"); }
 
+std::string shown(const json::object& from, std::string_view key) { return escape_typed(text_of(from, key)); }
+
 std::string json_line(const json::value& value) {
   const std::string plain = json::serialize(value);
   std::string out;

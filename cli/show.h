@@ -16,6 +16,9 @@ std::string text_of(const json::object& from, std::string_view key);
 std::int64_t number_of(const json::object& from, std::string_view key);
 std::optional<std::uint64_t> count_at(const json::object& from, std::string_view key);  // empty: absent or negative
 bool flag_of(const json::object& from, std::string_view key);
+// text_of() for a person: what a terminal would obey escaped, a backslash as it is. The server sends what lines,
+// devices and agents said as it came, so that it is escaped once, here.
+std::string shown(const json::object& from, std::string_view key);
 
 // "14:02:11" for today, else "2026-11-21 14:02:11"; local. What is no UTC time is given back escaped.
 std::string local_time(std::string_view utc, WallTime now);

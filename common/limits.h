@@ -90,14 +90,16 @@ inline constexpr auto callhome_login_time_max = 10s;  // TLS and token; and the 
 inline constexpr std::size_t callhome_token_bytes_min = 16, callhome_token_bytes_max = 256;
 inline constexpr std::size_t callhome_unsent_bytes_max = 4096;                       // of one line's input
 inline constexpr double callhome_calls_at_once = 10, callhome_calls_per_second = 1;  // taken for one line
-inline constexpr std::size_t unknown_senders_max = 64;              // senders that no line names, of one agent
-inline constexpr std::size_t unknown_sender_messages_max = 1024;    // kept of one
-inline constexpr std::size_t unknown_sender_bytes_max = 64 * 1024;  // likewise
-inline constexpr auto ether_hello_every = 10s;                      // an etherconsole's node that says nothing else
-inline constexpr auto ether_silence_max = 35s;                      // nothing heard for so long: the line is down
-inline constexpr auto ether_again_after = 100ms;                    // input that is not confirmed is sent again
-inline constexpr int ether_tries_max = 10;                          // then it is told to be lost
-inline constexpr std::size_t node_ring_bytes = 256 * 1024;          // of an etherconsole's node
+inline constexpr std::size_t unknown_senders_max = 64;               // senders that no line names, of one agent
+inline constexpr std::size_t unknown_sender_messages_max = 1024;     // kept of one
+inline constexpr std::size_t unknown_sender_bytes_max = 64 * 1024;   // likewise
+inline constexpr std::size_t unknown_sender_said_bytes_max = 200;    // the end of its text, shown to people
+inline constexpr std::size_t unknown_senders_said_bytes_max = 4096;  // of all of them in one message of an agent
+inline constexpr auto ether_hello_every = 10s;                       // an etherconsole's node that says nothing else
+inline constexpr auto ether_silence_max = 35s;                       // nothing heard for so long: the line is down
+inline constexpr auto ether_again_after = 100ms;                     // input that is not confirmed is sent again
+inline constexpr int ether_tries_max = 10;                           // then it is told to be lost
+inline constexpr std::size_t node_ring_bytes = 256 * 1024;           // of an etherconsole's node
 inline constexpr double node_frames_at_once = 200, node_frames_per_second = 2000;  // that it sends
 inline constexpr double node_inputs_at_once = 100, node_inputs_per_second = 100;   // that it obeys
 inline constexpr auto node_pace = 5ms;                                             // what waits is tried again
@@ -205,6 +207,10 @@ inline constexpr std::size_t clients_max = 4096;
 inline constexpr std::size_t stream_channels_max = 4096;  // attached consoles of one client connection
 inline constexpr std::size_t replay_bytes_max = 1024 * 1024;
 inline constexpr auto client_reconnect_delay_max = 5s;
+inline constexpr std::size_t ether_watch_line_bytes_max = 4096;  // `oob ether watch`: a longer one is shown in parts
+inline constexpr auto ether_watch_line_waits = 1s;               // then one without an end is shown
+inline constexpr auto ether_watch_tick = 250ms;
+inline constexpr auto ether_watch_agents_every = 2s, ether_watch_consoles_every = 30s;  // asked for what is new
 inline constexpr auto completion_time_max = 1s;   // what a shell's Tab waits for the server
 inline constexpr auto client_time_out = 10s;      // a request of `oob`
 inline constexpr auto client_silence_max = 15s;   // the server tells its clock every half second; then it is gone

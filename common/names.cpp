@@ -11,9 +11,9 @@ namespace oob {
 namespace {
 
 constexpr std::string_view kVerbs[] = {
-    "access", "agent", "alarm",     "ask",      "attach", "audit", "bmc",     "forward", "gang",  "grep",
-    "help",   "info",  "inventory", "kick",     "kvm",    "log",   "login",   "logout",  "ls",    "msg",
-    "power",  "run",   "screen",    "timeline", "token",  "tty",   "version", "who",     "whoami"};
+    "access", "agent", "alarm", "ask",       "attach",   "audit", "bmc", "ether",   "forward", "gang",
+    "grep",   "help",  "info",  "inventory", "kick",     "kvm",   "log", "login",   "logout",  "ls",
+    "msg",    "power", "run",   "screen",    "timeline", "token", "tty", "version", "who",     "whoami"};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_alnum(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }

@@ -73,6 +73,7 @@ void ConsoleNode::obey(const ConsoleFrame& frame, SteadyTime now) {
     agent_ = frame.session, applied_ = frame.sequence;
     if (frame.type == ConsoleFrame::Type::Break) break_at_ = now;
     if (frame.type == ConsoleFrame::Type::SysRq && frame.text.size() == 1) events_.sysrq(as_text(frame.text)[0]);
+    if (frame.type == ConsoleFrame::Type::CtrlAltDel) events_.ctrl_alt_del();
   }
   ConsoleFrame ack;
   ack.type = ConsoleFrame::Type::Ack, ack.to = frame.from, ack.peer = frame.session, ack.sequence = frame.sequence;

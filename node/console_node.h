@@ -25,6 +25,7 @@ class ConsoleNode {
     virtual bool send(ByteView frame) = 0;   // false: there is no room now
     virtual bool input(ByteView bytes) = 0;  // all of them; false: not now, they will come again
     virtual void sysrq(char letter) = 0;
+    virtual void ctrl_alt_del() = 0;
   };
 
   ConsoleNode(Settings settings, Events& events);

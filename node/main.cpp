@@ -1,6 +1,6 @@
 // oob-etherconsole: a console of this machine in raw Ethernet frames: a program on a pty, the kernel's log, or both.
 // Two processes: one opens everything, gives up every privilege and moves bytes; the other, which listens to nothing
-// but the first one's pipe, keeps the program running and writes SysRq letters.
+// but the first one's pipe, keeps the program running, writes SysRq letters and starts what Ctrl-Alt-Del does.
 #include <fcntl.h>
 #include <getopt.h>
 #include <linux/capability.h>
@@ -20,6 +20,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <optional>
 
 #include <grp.h>
 
@@ -39,11 +40,14 @@ constexpr const char* kUsage =
     "  --ether-type N      type of the frames; default 0x88b5\n"
     "  --kernel-log        say what the kernel logs, from its first message on\n"
     "  --sysrq FILE        where a break's letter goes, most often /proc/sysrq-trigger; default: nowhere\n"
+    "  --ctrl-alt-del PROGRAM  what Ctrl-Alt-Del starts, by its absolute path; default: nothing\n"
     "  --name TEXT         what to call this machine; default: its host name\n"
     "  --version | --help\n"
     "PROGRAM runs on a terminal, as who started this, and again when it ends: /sbin/agetty - vt220\n";
 constexpr int kUsageStatus = 2;
 constexpr unsigned kNobody = 65534;
+constexpr char kCtrlAltDel = 0;  // among the orders; all else is a SysRq letter
+constexpr auto kCtrlAltDelEvery = std::chrono::seconds(5);
 
 [[noreturn]] void die(const std::string& why) {
   std::fprintf(stderr, "oob-etherconsole: %s\n", why.c_str());
@@ -52,7 +56,7 @@ constexpr unsigned kNobody = 65534;
 [[noreturn]] void die_errno(const std::string& what) { die(what + ": " + std::strerror(errno)); }
 
 struct Options {
-  std::string interface, key_file, sysrq, name;
+  std::string interface, key_file, sysrq, ctrl_alt_del, name;
   oob::MacAddress to = oob::kBroadcastMac;
   unsigned long ether_type = oob::kEtherTypeConsole;
   bool kernel_log = false;
@@ -79,8 +83,23 @@ pid_t start_program(const char* terminal, char** program) {
   _exit(127);
 }
 
-// Ends with the other half. `orders` brings SysRq letters.
-[[noreturn]] void keep_program(const std::string& terminal, char** program, int orders, int sysrq) {
+// In a session of its own, without a terminal; reaped with the others.
+void start_ctrl_alt_del(const std::string& program) {
+  const pid_t child = fork();
+  if (child < 0) std::fprintf(stderr, "oob-etherconsole: cannot start %s: %s\n", program.c_str(), std::strerror(errno));
+  if (child != 0) return;
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  setsid();
+  execl(program.c_str(), program.c_str(), nullptr);
+  std::fprintf(stderr, "oob-etherconsole: cannot run %s: %s\n", program.c_str(), std::strerror(errno));
+  _exit(127);
+}
+
+// Ends with the other half. `orders` brings SysRq letters and Ctrl-Alt-Del.
+[[noreturn]] void keep_program(const std::string& terminal, char** program, int orders, int sysrq,
+                               const std::string& ctrl_alt_del) {
   sigset_t children;
   sigemptyset(&children);
   sigaddset(&children, SIGCHLD);
@@ -88,6 +107,7 @@ pid_t start_program(const char* terminal, char** program) {
   const int signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
   pid_t running = program != nullptr ? start_program(terminal.c_str(), program) : -1;
   pollfd ready[] = {{orders, POLLIN, 0}, {signals, POLLIN, 0}};
+  std::optional<std::chrono::steady_clock::time_point> last;
   while (true) {
     // A program that ended is started again a second later.
     const int count = poll(ready, 2, program != nullptr && running < 0 ? 1000 : -1);
@@ -99,6 +119,18 @@ pid_t start_program(const char* terminal, char** program) {
     if (ready[0].revents == 0) continue;
     char letter = 0;
     if (read(orders, &letter, 1) <= 0) _exit(0);
+    if (letter == kCtrlAltDel) {
+      const auto now = std::chrono::steady_clock::now();
+      if (ctrl_alt_del.empty() || (last && now - *last < kCtrlAltDelEvery)) {
+        std::fprintf(stderr, "oob-etherconsole: Ctrl-Alt-Del was ignored: %s\n",
+                     ctrl_alt_del.empty() ? "--ctrl-alt-del was not given" : "the last one was less than 5 s ago");
+        continue;
+      }
+      last = now;
+      std::fprintf(stderr, "oob-etherconsole: Ctrl-Alt-Del starts %s\n", ctrl_alt_del.c_str());
+      start_ctrl_alt_del(ctrl_alt_del);
+      continue;
+    }
     if (sysrq >= 0 && write(sysrq, &letter, 1) < 0) std::fprintf(stderr, "oob-etherconsole: SysRq was refused\n");
   }
 }
@@ -131,7 +163,11 @@ class Console final : public oob::ConsoleNode::Events {
     return true;
   }
   void sysrq(char letter) override {
-    if (write(orders, &letter, 1) != 1) std::fprintf(stderr, "oob-etherconsole: SysRq was lost\n");
+    if (letter == kCtrlAltDel || write(orders, &letter, 1) != 1)
+      std::fprintf(stderr, "oob-etherconsole: SysRq was lost\n");
+  }
+  void ctrl_alt_del() override {
+    if (write(orders, &kCtrlAltDel, 1) != 1) std::fprintf(stderr, "oob-etherconsole: Ctrl-Alt-Del was lost\n");
   }
 
   [[noreturn]] void run(oob::ConsoleNode& node) {
@@ -233,7 +269,7 @@ int run(const Options& options) {
     for (const int fd : {orders[1], socket->fd, console.log, console.terminal}) {
       if (fd >= 0) close(fd);
     }
-    keep_program(terminal, options.program, orders[0], sysrq);
+    keep_program(terminal, options.program, orders[0], sysrq, options.ctrl_alt_del);
   }
   close(orders[0]);
   console.orders = orders[1];
@@ -256,6 +292,7 @@ int main(int argc, char** argv) try {
                           {"ether-type", required_argument, nullptr, 'e'},
                           {"kernel-log", no_argument, nullptr, 'l'},
                           {"sysrq", required_argument, nullptr, 's'},
+                          {"ctrl-alt-del", required_argument, nullptr, 'c'},
                           {"name", required_argument, nullptr, 'n'},
                           {"version", no_argument, nullptr, 'V'},
                           {"help", no_argument, nullptr, 'h'},
@@ -293,6 +330,11 @@ int main(int argc, char** argv) try {
         break;
       case 's':
         options.sysrq = value;
+        break;
+      case 'c':
+        if (!value.starts_with('/') || access(value.c_str(), X_OK) != 0)
+          return usage("--ctrl-alt-del takes the absolute path of a program");
+        options.ctrl_alt_del = value;
         break;
       case 'n':
         options.name = value.substr(0, 64);

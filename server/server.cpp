@@ -330,10 +330,12 @@ std::vector<std::string> Server::State::console_names() {
 std::optional<ConsoleRow> Server::State::console_row(const std::string& name) {
   const ConsoleEntry* entry = inventory->inventory().find_console(name);
   if (entry == nullptr) return std::nullopt;
+  const auto mac = entry->line.settings.find("mac");
   return ConsoleRow{entry->name,
                     entry->node,
                     entry->agent,
                     entry->line.kind,
+                    mac == entry->line.settings.end() ? "" : mac->second,
                     directory->connected(entry->agent),
                     {entry->labels.begin(), entry->labels.end()}};
 }
@@ -395,8 +397,8 @@ AgentRow Server::State::agent_row(const std::string& name) const {
       row.uptime = figures->uptime;
       row.ring = {figures->ring_bytes, figures->ring_worst_percent};
       row.spool = {figures->spool_bytes, figures->spool_worst_percent};
-      for (const auto& [listener, sender, messages, first, last] : figures->unknown_senders) {
-        row.unknown_senders.push_back({listener, sender, messages, first, last});
+      for (const auto& [listener, sender, messages, first, last, said, called] : figures->unknown_senders) {
+        row.unknown_senders.push_back({listener, sender, messages, first, last, said, called});
       }
     }
     return row;

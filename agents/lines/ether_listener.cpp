@@ -1,6 +1,7 @@
 // See ether_listener.h.
 #include "agents/lines/ether_listener.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <vector>
 
@@ -67,7 +68,21 @@ void EtherListener::receive() {
     if (sender == own_) continue;
     const ByteView whole = ByteView(frame).first(*size);
     const auto line = lines_.find(sender);
-    line != lines_.end() ? line->second.receiver->received(whole) : strangers_->heard({name_, mac_text(sender)}, whole);
+    line != lines_.end() ? line->second.receiver->received(whole) : heard_stranger(sender, whole);
+  }
+}
+
+// Without its key, if it has one: whoever looks at a stranger has none to compare.
+void EtherListener::heard_stranger(const MacAddress& sender, ByteView whole) {
+  const Strangers::Name name{name_, mac_text(sender)};
+  const auto frame = read_console_frame(whole, nullptr);
+  if (!frame) {
+    strangers_->heard(name, whole, without_padding(whole.subspan(kEtherHeaderBytes)));
+  } else if (frame->type == ConsoleFrame::Type::Hello) {
+    const ByteView called = frame->text.first(std::min(frame->text.size(), limits::unknown_sender_said_bytes_max));
+    strangers_->heard(name, whole, {}).called = as_text(called);
+  } else {
+    strangers_->heard(name, whole, frame->type == ConsoleFrame::Type::Output ? frame->text : ByteView());
   }
 }
 

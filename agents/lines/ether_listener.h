@@ -40,6 +40,7 @@ class EtherListener {
     Receiver* receiver;
   };
   void receive();
+  void heard_stranger(const MacAddress& sender, ByteView frame);
 
   Shard& shard_;
   std::string name_;

@@ -194,11 +194,9 @@ void EtherconsoleLine::received(ByteView bytes) {
   received_frame(*frame);
 }
 
-// Short frames come with zeros behind them.
 void EtherconsoleLine::received_plain(ByteView text) {
-  while (!text.empty() && text.back() == std::byte{0}) text = text.first(text.size() - 1);
   std::string out;
-  for (const char c : as_text(text)) {
+  for (const char c : as_text(without_padding(text))) {
     if (c == '\n' && !after_cr_) out += '\r';
     out += c;
     after_cr_ = c == '\r';
@@ -247,8 +245,7 @@ void EtherconsoleLine::alive(const ConsoleFrame& frame) {
   const bool hello = frame.type == Type::Hello && !frame.text.empty();
   events_.line_up(
       mac_text_ + " on " + interface_ + (keyed_ ? ", keyed" : "") +
-          (hello ? ", " + escape_controls(as_text(frame.text.first(std::min<std::size_t>(frame.text.size(), 64))))
-                 : ""),
+          (hello ? ", " + std::string(as_text(frame.text.first(std::min<std::size_t>(frame.text.size(), 64)))) : ""),
       0);
   say_adopted();
   // Before the first number is known, nothing else would tell.

@@ -77,6 +77,13 @@ std::optional<NetconsoleDecoder::Header> NetconsoleDecoder::parse(std::string_vi
   return out;
 }
 
+std::string_view NetconsoleDecoder::said(std::string_view datagram) {
+  const auto header = parse(datagram);
+  if (!header) return datagram;
+  const std::size_t end = header->body.find('\n');
+  return end == std::string_view::npos ? header->body : header->body.substr(0, end + 1);
+}
+
 void NetconsoleDecoder::receive(ByteView datagram, bool cut, SteadyTime now) {
   const auto header = parse(as_text(datagram));
   if (cut) {

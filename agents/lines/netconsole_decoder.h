@@ -35,6 +35,8 @@ class NetconsoleDecoder {
   std::optional<SteadyTime> next_deadline() const;
   void tick(SteadyTime now);
   const Counters& counters() const { return counters_; }
+  // The text of one datagram alone, of either format, with its newline and without what stands behind that.
+  static std::string_view said(std::string_view datagram);
 
  private:
   struct Header {

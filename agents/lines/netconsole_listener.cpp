@@ -9,6 +9,7 @@
 #include <cstring>
 #include <vector>
 
+#include "agents/lines/netconsole_decoder.h"
 #include "common/limits.h"
 #include "common/nearest.h"
 #include "common/text.h"
@@ -144,7 +145,7 @@ void NetconsoleListener::distribute(const sockaddr_storage& from, ByteView datag
   const SenderAddress sender = sender_of(from);
   if (const auto line = lines_.find(sender); line != lines_.end())
     return line->second.receiver->received(datagram, cut);
-  strangers_->heard({name_, sender_text(sender)}, datagram);
+  strangers_->heard({name_, sender_text(sender)}, datagram, as_bytes(NetconsoleDecoder::said(as_text(datagram))));
 }
 
 void NetconsoleListener::count_dropped(unsigned sum) {

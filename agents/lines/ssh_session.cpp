@@ -130,7 +130,7 @@ SshSession::Progress SshSession::failed(std::string why) {
 
 std::string SshSession::library_error() const {
   const std::string text = ssh_get_error(library_->session);
-  return text.empty() ? "no reason given" : escape_controls(text.substr(0, 300));
+  return text.empty() ? "no reason given" : text.substr(0, 300);
 }
 
 std::string SshSession::doing() const {

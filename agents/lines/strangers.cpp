@@ -8,7 +8,7 @@
 
 namespace oob {
 
-void Strangers::heard(const Name& name, ByteView message) {
+Strangers::Stranger& Strangers::heard(const Name& name, ByteView message, ByteView said) {
   auto found = strangers_.find(name);
   if (found == strangers_.end()) {
     make_room_for_one();
@@ -27,6 +27,10 @@ void Strangers::heard(const Name& name, ByteView message) {
          stranger.kept.size() > limits::unknown_sender_messages_max) {
     drop_oldest_message(stranger);
   }
+  const std::size_t max = limits::unknown_sender_said_bytes_max;
+  stranger.said += as_text(said.last(std::min(said.size(), max)));
+  if (stranger.said.size() > max) stranger.said.erase(0, stranger.said.size() - max);
+  return stranger;
 }
 
 void Strangers::drop_oldest_message(Stranger& of) {

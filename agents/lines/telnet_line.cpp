@@ -242,7 +242,7 @@ LineFacts TelnetLine::facts() const {
   if (has_port()) {
     out.emplace_back("settings", port_.settings());
     out.emplace_back("modem-lines", port_.modem_text());
-    if (!port_.signature().empty()) out.emplace_back("port-server", escape_controls(port_.signature()));
+    if (!port_.signature().empty()) out.emplace_back("port-server", port_.signature());
   }
   if (!not_set_.empty()) out.emplace_back("not-set", not_set_);
   if (has_port() && port_.counts_errors()) errors_.put_facts(out);

@@ -4,6 +4,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/invocation.h"
+#include "cli/log_text.h"
 #include "cli/show.h"
 #include "common/names.h"
 #include "common/nearest.h"
@@ -145,8 +146,11 @@ Exit info(Invocation& invocation) {
       if (!row_of.is_object()) continue;
       const auto& stranger = row_of.get_object();
       const std::uint64_t messages = count_at(stranger, "messages").value_or(0);
-      line("unknown sender", cell(stranger, "sender") + " on " + cell(stranger, "listener") + ", " +
-                                 count_of(messages, "message", "messages") + ", last " + time_cell(stranger, "last"));
+      line("unknown sender",
+           cell(stranger, "sender") + " on " + cell(stranger, "listener") + ", " +
+               count_of(messages, "message", "messages") + ", last " + time_cell(stranger, "last") +
+               (stranger.contains("called") ? ", calls itself \"" + cell(stranger, "called") + "\"" : "") +
+               (stranger.contains("said") ? ": " + escape_output(last_line(text_of(stranger, "said"))) : ""));
     }
     line("certificate", agent.contains("certificate_until") ? "until " + time_cell(agent, "certificate_until") : "");
     return out;

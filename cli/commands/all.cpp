@@ -18,9 +18,9 @@ Option output_option() {
 const std::vector<Command>& all_commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> out;
-    for (const auto group :
-         {console_commands, attach_commands, tty_commands, run_commands, log_commands, grep_commands, power_commands,
-          bmc_commands, inventory_commands, revision_commands, agent_commands, access_commands, version_commands}) {
+    for (const auto group : {console_commands, attach_commands, tty_commands, run_commands, log_commands, grep_commands,
+                             power_commands, bmc_commands, inventory_commands, revision_commands, agent_commands,
+                             ether_commands, access_commands, version_commands}) {
       for (Command& command : group()) out.push_back(std::move(command));
     }
     return out;
@@ -44,6 +44,7 @@ std::string overview(std::size_t columns) {
       {"oob bmc COMMAND NAME", "a node's BMC: info, doctor"},
       {"oob inventory COMMAND", "what is managed: check, plan, apply; history, diff, rollback, export"},
       {"oob agent COMMAND", "the agents beside the equipment: enroll, ls, info, revoke"},
+      {"oob ether watch", "who speaks on the agents' Ethernets, and what they say"},
       {"oob login URL, oob logout", "a server elsewhere, by a token"},
       {"oob token COMMAND", "tokens that let somebody in from elsewhere: create, ls, revoke"},
       {"oob whoami", "who the server knows you as"},

@@ -18,6 +18,7 @@ std::vector<Command> bmc_commands();        // bmc.cpp
 std::vector<Command> inventory_commands();  // inventory.cpp
 std::vector<Command> revision_commands();   // revisions.cpp
 std::vector<Command> agent_commands();      // agents.cpp
+std::vector<Command> ether_commands();      // ether.cpp
 std::vector<Command> access_commands();     // access.cpp
 std::vector<Command> version_commands();    // version.cpp
 

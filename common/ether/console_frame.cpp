@@ -133,6 +133,11 @@ Result<ConsoleFrame> read_console_frame(ByteView bytes, const Secret* key) {
   return out;
 }
 
+ByteView without_padding(ByteView text) {
+  while (!text.empty() && text.back() == std::byte{0}) text = text.first(text.size() - 1);
+  return text;
+}
+
 FrameOrder::Is FrameOrder::begin(std::uint64_t session, std::uint32_t next) {
   if (rising_ && session < session_) return Is::OfEarlierSession;
   const bool first = !std::exchange(began_, true), fresh = session != session_;

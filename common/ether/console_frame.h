@@ -56,6 +56,9 @@ std::size_t write_console_frame(const ConsoleFrame& frame, const Secret* key, Mu
 // caller's to know. Bytes behind its length are padding.
 Result<ConsoleFrame> read_console_frame(ByteView frame, const Secret* key);
 
+// The text of a plain frame: short ones come with zeros behind it.
+ByteView without_padding(ByteView text);
+
 // What a receiver has had of one sender: tells what is new, and how many are missing before it. Frames of one Ethernet
 // do not overtake each other, so one that is behind has been here before.
 class FrameOrder {

@@ -14,16 +14,17 @@ namespace {
 
 std::vector<AgentFigures::UnknownSender> unknown_senders_of(const wire::AgentStatus& status) {
   std::vector<AgentFigures::UnknownSender> out;
-  const auto text = [](const std::string& told) {
-    return escape_controls(told.substr(0, limits::line_fact_bytes_max));
-  };
+  const auto text = [](const std::string& told) { return valid_utf8(told.substr(0, limits::line_fact_bytes_max)); };
   const auto time = [](std::int64_t ms) {
     return WallTime(Duration(std::clamp<std::int64_t>(ms, 0, std::int64_t(1) << 45)));
+  };
+  const auto last_of = [](const std::string& said) {
+    return valid_utf8(said.substr(said.size() - std::min(said.size(), limits::unknown_sender_said_bytes_max)));
   };
   for (const wire::UnknownSender& told : status.unknown_senders()) {
     if (out.size() == limits::unknown_senders_max) break;
     out.push_back({text(told.listener()), text(told.sender()), told.messages(), time(told.first_wall_ms()),
-                   time(told.last_wall_ms())});
+                   time(told.last_wall_ms()), last_of(told.said()), last_of(told.called())});
   }
   return out;
 }
@@ -39,8 +40,8 @@ ConsoleState::Facts facts_of(const wire::LineFacts& message) {
   ConsoleState::Facts out;
   for (const auto& fact : message.facts()) {
     if (out.size() == limits::line_facts_max) break;
-    out.emplace_back(escape_controls(fact.key().substr(0, limits::line_fact_bytes_max)),
-                     escape_controls(fact.value().substr(0, limits::line_fact_bytes_max)));
+    out.emplace_back(valid_utf8(fact.key().substr(0, limits::line_fact_bytes_max)),
+                     valid_utf8(fact.value().substr(0, limits::line_fact_bytes_max)));
   }
   return out;
 }
@@ -121,7 +122,7 @@ Result<> AgentLink::stream_message(ByteView bytes) {
       const auto name = names_.find(line.id());
       Console* console = name == names_.end() ? nullptr : events_.console_of(*this, name->second);
       if (console != nullptr) {
-        std::string& detail = details_[name->second] = escape_controls(line.detail().substr(0, kDetailBytesMax));
+        std::string& detail = details_[name->second] = valid_utf8(line.detail().substr(0, kDetailBytesMax));
         if (const auto lacks = too_new_.find(name->second); lacks != too_new_.end()) {
           detail =
               "needs a newer agent: " + peer_.name + " is of version " + version_ + " and knows no " + lacks->second;

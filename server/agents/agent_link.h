@@ -35,9 +35,10 @@ struct AgentPeer {
 // How it goes there, as the agent said last.
 struct AgentFigures {
   struct UnknownSender {           // speaks to a listener there, and no line names it
-    std::string listener, sender;  // escaped
+    std::string listener, sender;  // valid UTF-8, not escaped, as all here
     std::uint64_t messages = 0;
     WallTime first{}, last{};
+    std::string said, called;  // the end of its text; what it calls itself
   };
   Duration uptime{};                                         // of the agent's program, now
   std::uint64_t ring_bytes = 0, spool_bytes = 0;             // used, of all lines

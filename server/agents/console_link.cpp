@@ -97,7 +97,7 @@ Result<> ConsoleLink::stream_message(ByteView bytes) {
     case wire::FromLine::kInput: {
       const auto& done = message.input();
       console_.input_done(done.session(), done.sequence(), done.written(),
-                          escape_controls(done.refused().substr(0, kTextBytesMax)));
+                          valid_utf8(done.refused().substr(0, kTextBytesMax)));
       break;
     }
     case wire::FromLine::BODY_NOT_SET:

@@ -17,7 +17,7 @@ constexpr std::size_t kTextBytesMax = 1024;
 constexpr auto kGather = std::chrono::milliseconds(50);
 constexpr std::size_t kViewersMax = 64;
 
-std::string clean(const std::string& text) { return escape_controls(text.substr(0, kTextBytesMax)); }
+std::string clean(const std::string& text) { return valid_utf8(text.substr(0, kTextBytesMax)); }
 
 std::string random_name() {
   std::array<std::byte, 16> bytes{};

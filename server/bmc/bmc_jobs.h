@@ -20,7 +20,7 @@
 namespace oob {
 
 struct BmcFindingRow {
-  std::string topic, verdict, value, meaning, proposal, mend;  // verdict: "fine", "note", "fault"; all escaped
+  std::string topic, verdict, value, meaning, proposal, mend;  // verdict: "fine", "note", "fault"; all valid UTF-8
 };
 
 // What came of a job on one node.
@@ -28,7 +28,7 @@ struct BmcRow {
   std::string node;
   std::string result;  // "done", "failed" (it is not so), "unknown" (it was asked for, and may be so or not)
   std::string power;   // "on", "off", "unknown"
-  std::string text;    // for people, escaped; "" if there is nothing to say
+  std::string text;    // for people, valid UTF-8; "" if there is nothing to say
   std::vector<BmcFindingRow> findings;
 };
 

@@ -20,6 +20,7 @@ struct ConsoleRow {  // what the Console itself does not know
   std::string node;  // "": a console without a node
   std::string agent;
   std::string kind;  // of its line
+  std::string mac;   // of the node, if its line names that
   bool agent_connected = false;
   std::map<std::string, std::string> labels;
 };
@@ -48,6 +49,7 @@ struct AgentRow {
     std::string listener, sender;
     std::uint64_t messages = 0;
     WallTime first{}, last{};
+    std::string said, called;  // console output: for admins only
   };
   std::vector<UnknownSender> unknown_senders;
 };

@@ -237,10 +237,10 @@ void get_agents(Backend& backend, const Call& call, Respond respond) {
   if (is_limited_to_consoles(call.who)) {
     return respond(error_response({ErrorCode::Denied, "your token is for some consoles, not for agents"}));
   }
-  backend.agents([respond](Result<std::vector<AgentRow>> agents) {
+  backend.agents([respond, said = call.may(Right::Admin, "")](Result<std::vector<AgentRow>> agents) {
     if (!agents) return respond(error_response(agents.error()));
     json::array rows;
-    for (const AgentRow& row : *agents) rows.push_back(agent_json(row));
+    for (const AgentRow& row : *agents) rows.push_back(agent_json(row, said));
     respond(ok({{"agents", std::move(rows)}}));
   });
 }

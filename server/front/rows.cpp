@@ -74,6 +74,7 @@ json::object console_json(const ConsoleRow& row, Console& console) {
   put_text(out, "node", row.node);
   out["agent"] = row.agent;
   out["kind"] = row.kind;
+  put_text(out, "mac", row.mac);
   const ConsoleState& state = console.state();
   out["state"] = line_state_name(state.line);
   out["detail"] = state.detail;
@@ -161,7 +162,7 @@ json::object found_json(const LogFound& found, const ConsoleLog& log) {
   return out;
 }
 
-json::object agent_json(const AgentRow& row) {
+json::object agent_json(const AgentRow& row, bool said) {
   json::object out;
   out["name"] = row.name;
   out["state"] = agent_state_name(row.state);
@@ -182,11 +183,13 @@ json::object agent_json(const AgentRow& row) {
   put_kept("spool", row.spool);
   for (const auto& stranger : row.unknown_senders) {
     if (!out.contains("unknown_senders")) out["unknown_senders"] = json::array();
-    out["unknown_senders"].as_array().push_back({{"listener", stranger.listener},
-                                                 {"sender", stranger.sender},
-                                                 {"messages", stranger.messages},
-                                                 {"first", format_utc(stranger.first)},
-                                                 {"last", format_utc(stranger.last)}});
+    json::object one{{"listener", stranger.listener},
+                     {"sender", stranger.sender},
+                     {"messages", stranger.messages},
+                     {"first", format_utc(stranger.first)},
+                     {"last", format_utc(stranger.last)}};
+    if (said) put_text(one, "said", stranger.said), put_text(one, "called", stranger.called);
+    out["unknown_senders"].as_array().push_back(std::move(one));
   }
   return out;
 }

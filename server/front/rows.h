@@ -10,7 +10,8 @@ json::object console_json(const ConsoleRow& row, Console& console);
 json::object session_json(const std::string& console, const SessionRow& row);
 json::object log_json(const ConsoleLog::Read& read, const ConsoleLog& log);
 json::object found_json(const LogFound& found, const ConsoleLog& log);
-json::object agent_json(const AgentRow& row);
+// `said`: also what unknown senders say, which is console output.
+json::object agent_json(const AgentRow& row, bool said);
 json::object token_json(const std::string& agent, const EnrolToken& token);
 json::object identity_json(const Identity& who);
 json::object access_token_json(const AccessTokenRecord& token, WallTime now);

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -64,9 +65,10 @@ class Ethernet:
             subprocess.run(["ip", "netns", "del", name], capture_output=True)
 
 
-def frame(source, number, text, kind=1, session=7, to=b"\xff" * 6, ether_type=0x88B5, tag=b""):
+def frame(source, number, text, kind=1, session=7, to=b"\xff" * 6, ether_type=0x88B5, tag=b"", peer=0):
     mac = bytes.fromhex(source.replace(":", ""))
-    return (to + mac + tag + struct.pack("!HHBBBBHQIQ", ether_type, 0x4F42, 1, kind, 0, 0, len(text), session, number, 0)
+    return (to + mac + tag + struct.pack("!HHBBBBHQIQ", ether_type, 0x4F42, 1, kind, 0, 0, len(text), session, number,
+                                     peer)
             + text)
 
 
@@ -263,6 +265,101 @@ def test_what_is_typed_to_a_program_that_reads_late_is_typed_once():
         eventually(lambda: os.path.getsize(heard) >= len(typed), what="all that was typed")
         assert open(heard, "rb").read() == typed
         agent.close()
+
+
+def watch(site, *arguments):
+    """`oob ether watch`: the process, and what it has printed so far."""
+    out = open(f"{site.folder}/watch{len(os.listdir(site.folder))}", "w+")
+    process = subprocess.Popen([program("oob"), "ether", "watch", *arguments], stdout=out, stderr=subprocess.STDOUT,
+                               env={**os.environ, "OOB_SOCKET": site.socket})
+
+    def printed():
+        with open(out.name) as file:
+            return file.read()
+    return process, printed
+
+
+@limit(60)
+def test_ctrl_alt_del_starts_the_program_of_the_nodes_admin_and_not_again_at_once():
+    mac, ours = "02:00:00:00:05:11", "02:00:00:00:05:22"
+    with Ethernet() as ether, Site(start=False) as site:
+        space, agent = ether.space("node"), raw(ether.port(ours))
+        done, restart = f"{site.folder}/done", f"{site.folder}/restart"
+        with open(restart, "w") as file:
+            file.write(f"#!/bin/sh\necho $# >> {done}\n")
+        os.chmod(restart, 0o755)
+        port = ether.port(mac, space)
+        node = start_node(site, space, "--interface", port, "--ctrl-alt-del", restart, "--", "/bin/cat")
+        while True:
+            hello = agent.recv(2048)
+            if hello[14:18] == b"OB\x01\x02":
+                break
+        session = struct.unpack("!Q", hello[22:30])[0]
+        for number in (1, 1, 2):
+            agent.send(frame(ours, number, b"", kind=19, to=bytes.fromhex(mac.replace(":", "")), peer=session))
+        node.wait_log("Ctrl-Alt-Del was ignored: the last one was less than 5 s ago")
+        assert len(node.find_log("Ctrl-Alt-Del starts")) == 1, node.lines
+        eventually(lambda: os.path.exists(done) and open(done).read() == "0\n", 10, "the program")
+        wrong = subprocess.run([program("oob-etherconsole"), "--interface", "lo", "--ctrl-alt-del", "reboot", "--", "true"],
+                               capture_output=True, text=True)
+        assert wrong.returncode == 2 and "absolute path" in wrong.stderr, wrong
+        agent.close()
+
+
+@limit(90)
+def test_who_speaks_on_an_ethernet_is_watched_and_a_stranger_is_adopted_by_the_lines_shown():
+    known_mac, strange_mac = "02:00:00:00:04:11", "02:00:00:00:04:22"
+    with Ethernet() as ether, Site(interfaces=[ether.port("02:00:00:00:04:01")]) as site:
+        agent_port, known, strange = site.interfaces[0], ether.space("known"), ether.space("strange")
+        nodes = {space: ("--interface", ether.port(mac, space), "--name", name, "--", "/bin/sh", "-c",
+                         f"stty -echo; echo '{name} boots'; printf 'login: '; exec cat")
+                 for space, mac, name in ((known, known_mac, "here\\d"), (strange, strange_mac, "web09"))}
+        first = console("web01", agent_port, known_mac, insecure=True)
+        site.write_inventory(first)
+        site.apply()
+        eventually(lambda: "waits for" in site.console("web01")["detail"], 20, "the wait")
+        process, printed = watch(site)
+        rows, printed_rows = watch(site, "-o", "json", "--mac", "02:00:00:00:04:2")
+        eventually(lambda: any("watch" in row.get("tool", "") for row in site.rest("GET", "/v1/sessions")["sessions"]), 20,
+                   "the watch")
+        start_node(site, known, *nodes[known])
+        eventually(lambda: re.search(r"^[0-9:]{8} web01: here\\d boots\n[0-9:]{8} web01: login: \n", printed(), re.M), 20,
+                   "the known node's lines")
+        assert ", here\\d\n" in site.oob("info", "web01").stdout  # escaped once at most: where it is shown
+        start_node(site, strange, *nodes[strange])
+        who = re.escape(f"{strange_mac} (local {agent_port}, calls itself \"web09\"): ")
+        eventually(lambda: re.search(f"^[0-9:]{{8}} {who}login:$", printed(), re.M), 20, "the stranger's")
+        info = site.oob("agent", "info", "local").stdout
+        assert re.search(f"unknown sender:  {strange_mac} on etherconsole {agent_port}, .*\"web09\": login:", info), info
+        shown, = {row["adopt"] for row in map(json.loads, printed_rows().splitlines()) if "adopt" in row}
+        assert "\n".join("    " + line for line in shown.splitlines()) in printed(), printed()
+        site.write_inventory(first + shown)
+        site.apply()
+        site.wait_up("web09")
+        site.oob("run", "web09", "--send", "swordfish", "--expect", "swordfish")
+        eventually(lambda: re.search(r"^[0-9:]{8} web09: (login: )?swordfish$", printed(), re.M), 20, "its lines under its name")
+        eventually(lambda: any(row.get("console") == "web09" and row["text"].endswith("swordfish") and row["mac"] == strange_mac
+                               for row in map(json.loads, printed_rows().splitlines())), 20, "as JSON")
+        assert "web01" not in printed_rows() and printed().count("[console.") == 1, printed()
+        before = len(printed())
+        site.oob("run", "web01", "--send", "anchovy", "--expect", "anchovy")
+        eventually(lambda: "web01: anchovy" in printed()[before:], 20, "the other's lines")
+        assert strange_mac not in printed()[before:]
+        # A server that was killed is waited for, and nothing is shown twice.
+        site.server.kill()
+        eventually(lambda: "; trying again]" in printed(), 20, "that it is away")
+        site.start_server()
+        site.wait_up("web01")
+        site.oob("run", "web01", "--send", "mackerel", "--expect", "mackerel")
+        eventually(lambda: "web01: mackerel" in printed(), 20, "what came after it")
+        assert printed().count("anchovy") == 1 and printed().count("[console.") == 1, printed()
+        eventually(lambda: any("(watch)" in m.text for m in log_reader.markers(site.log("web01"), "attach")), 20, "attached")
+        for one in (process, rows):
+            one.send_signal(signal.SIGINT)
+            assert one.wait() == -signal.SIGINT
+        left, = eventually(lambda: [event.text for event in log_reader.markers(site.log("web01"), "detach")
+                                    if "(watch)" in event.text], 20, "that it left")
+        assert "lost" not in left, left
 
 
 @limit(240)

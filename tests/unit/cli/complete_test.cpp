@@ -49,6 +49,7 @@ TEST(Complete, second_words_of_a_verb_that_has_them) {
 TEST(Complete, an_argument_is_what_its_table_says) {
   EXPECT_EQ(offered({"info", "web"}), (Words{"web01", "web02"}));
   EXPECT_EQ(offered({"agent", "revoke", ""}), (Words{"local", "rack1"}));
+  EXPECT_EQ(offered({"ether", "watch", "--agent", ""}), (Words{"local", "rack1"}));
   EXPECT_EQ(offered({"inventory", "check", ""}), (Words{":folders"}));
   EXPECT_EQ(offered({"info", "web01", ""}), Words{}) << "one is enough";
   EXPECT_EQ(offered({"who", "web01", "d"}), (Words{"db1"})) << "it takes many";

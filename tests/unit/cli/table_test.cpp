@@ -92,6 +92,11 @@ TEST(Show, json_carries_no_byte_that_a_terminal_obeys) {
             "1m\xc2\xa0x");
 }
 
+TEST(Show, text_of_the_server_obeys_nobody_and_keeps_its_backslashes) {
+  const json::object row{{"detail", "from \\\\host\\d+\x1b[2J\n\xc2\x9b"}};
+  EXPECT_EQ(shown(row, "detail"), "from \\\\host\\d+\\x1b[2J\\x0a\\xc2\\x9b");
+}
+
 TEST(Show, sizes_are_short_and_never_round_to_four_digits) {
   EXPECT_EQ(size_text(0), "0 bytes");
   EXPECT_EQ(size_text(1'234'567), "1.2 MB");

@@ -26,6 +26,7 @@ struct Far : ConsoleNode::Events {
     return true;
   }
   void sysrq(char letter) override { letters += letter; }
+  void ctrl_alt_del() override { ++restarts; }
 
   ConsoleFrame last(const Secret* key = nullptr) const { return read_console_frame(sent.back(), key).value(); }
   std::string output() const {
@@ -38,6 +39,7 @@ struct Far : ConsoleNode::Events {
   }
   std::vector<Bytes> sent;
   std::string typed, letters;
+  int restarts = 0;
   bool room = true, takes = true;
 };
 
@@ -177,6 +179,17 @@ TEST(ConsoleNode, a_break_and_a_letter_are_sysrq) {
   EXPECT_EQ(node.far.letters, "h") << "a letter long after the break";
   node.gets(Type::SysRq, 5, "s");
   EXPECT_EQ(node.far.letters, "hs");
+}
+
+TEST(ConsoleNode, ctrl_alt_del_is_done_once_however_often_it_is_sent) {
+  Node node;
+  node.gets(Type::CtrlAltDel, 1, "");
+  node.gets(Type::CtrlAltDel, 1, "");
+  EXPECT_EQ(node.far.last().type, Type::Ack);
+  EXPECT_EQ(node.far.restarts, 1);
+  node.gets(Type::CtrlAltDel, 2, "", {.peer = 78});  // for an earlier start of this node
+  EXPECT_EQ(node.far.restarts, 1);
+  EXPECT_EQ(node.far.letters, "");
 }
 
 TEST(ConsoleNode, a_flood_of_input_is_not_obeyed) {

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agents/lines/netconsole_decoder.h"
 #include "agents/lines/netconsole_listener.h"
 #include "common/limits.h"
 #include "tests/unit/agents/lines/recorder.h"
@@ -131,18 +132,30 @@ TEST(NetconsoleLine, an_interface_is_listened_on_in_both_families) {
   EXPECT_NE(bench.line->takes_no_input(), nullptr);
 }
 
+TEST(Strangers, are_known_by_the_end_of_what_they_said) {
+  Shard shard;
+  Strangers strangers(shard);
+  strangers.heard({"l", "s"}, as_bytes("6,1,1,-;Debian\n x=y\n"),
+                  as_bytes(NetconsoleDecoder::said("6,1,1,-;Debian\n x=y\n")));
+  strangers.heard({"l", "s"}, as_bytes("login: "), as_bytes(NetconsoleDecoder::said("login: ")));
+  EXPECT_EQ(strangers.all().at({"l", "s"}).said, "Debian\nlogin: ");
+  EXPECT_EQ(as_text(strangers.all().at({"l", "s"}).kept.front()), "6,1,1,-;Debian\n x=y\n");
+}
+
 TEST(Strangers, are_few_and_so_is_what_is_kept_of_them) {
   Shard shard;
   Strangers strangers(shard);
   const Bytes message(1000);
-  for (int i = 0; i < 500; ++i) strangers.heard({"l", "loud"}, message);
+  for (int i = 0; i < 500; ++i) strangers.heard({"l", "loud"}, message, message);
   const auto& loud = strangers.all().at({"l", "loud"});
   EXPECT_LE(loud.kept_bytes, limits::unknown_sender_bytes_max);
+  EXPECT_EQ(loud.said.size(), limits::unknown_sender_said_bytes_max);
   EXPECT_EQ(loud.messages, 500u);
   EXPECT_EQ(loud.dropped + loud.kept.size(), 500u);
-  for (std::size_t i = 0; i < 3 * limits::unknown_sender_messages_max; ++i) strangers.heard({"l", "short"}, {});
+  for (std::size_t i = 0; i < 3 * limits::unknown_sender_messages_max; ++i) strangers.heard({"l", "short"}, {}, {});
   EXPECT_EQ(strangers.all().at({"l", "short"}).kept.size(), limits::unknown_sender_messages_max);
-  for (std::size_t i = 0; i < 2 * limits::unknown_senders_max; ++i) strangers.heard({"l", std::to_string(i)}, message);
+  for (std::size_t i = 0; i < 2 * limits::unknown_senders_max; ++i)
+    strangers.heard({"l", std::to_string(i)}, message, {});
   EXPECT_EQ(strangers.all().size(), limits::unknown_senders_max);
   EXPECT_TRUE(strangers.adopt({"l", std::to_string(2 * limits::unknown_senders_max - 1)}));
   EXPECT_FALSE(strangers.adopt({"l", "nobody"}));

@@ -167,7 +167,7 @@ TEST(TelnetLine, sets_what_is_asked_for_and_only_looks_at_the_rest) {
             message(text_message(kSignature + kFromServer, "box\x1b")) + told(kModemState, kDsr | kCts));
   EXPECT_TRUE(bench.until([&] { return bench.events().fact("settings") == "115200 7E1, flow rtscts"; }));
   EXPECT_EQ(bench.events().fact("modem-lines"), "+DTR +CTS +DSR -DCD -RI");
-  EXPECT_EQ(bench.events().fact("port-server"), "box\\x1b");
+  EXPECT_EQ(bench.events().fact("port-server"), "box\x1b");
   EXPECT_EQ(bench.events().fact("not-set"), "(none)");
   EXPECT_EQ(bench.events().notes, Texts{});
 }

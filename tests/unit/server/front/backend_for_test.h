@@ -59,7 +59,7 @@ class TestBackend final : public Backend {
   }
   std::optional<ConsoleRow> console_row(const std::string& name) override {
     if (!consoles.contains(name)) return std::nullopt;
-    return ConsoleRow{name, "node-" + name, "rack1", "test", true, {{"role", "web"}}};
+    return ConsoleRow{name, "node-" + name, "rack1", "test", "52:54:00:12:34:56", true, {{"role", "web"}}};
   }
   std::string near_console(const std::string& name) override { return name == "aa" ? "a" : ""; }
   Result<> order_line(const std::string& console, LineOrderKind order, const Identity&) override {
@@ -72,7 +72,8 @@ class TestBackend final : public Backend {
     row.version = "0.1.0";
     row.last_lost = WallTime{}, row.last_loss = "reset", row.age = "older", row.clock_ahead = row.uptime = Duration(1);
     row.round_trip = std::chrono::microseconds(1), row.ring = row.spool = AgentRow::Kept{};
-    row.unknown_senders.push_back({"netconsole 10.9.0.1:6666", "10.9.1.7", 3, WallTime{}, WallTime{}});
+    row.unknown_senders.push_back(
+        {"netconsole 10.9.0.1:6666", "10.9.1.7", 3, WallTime{}, WallTime{}, "login: ", "web07"});
     done(std::vector<AgentRow>{row});
   }
   void enroll(const std::string& agent, const Identity&, Done<EnrolToken> done) override {

@@ -306,6 +306,19 @@ TEST_F(Api, orders_reach_the_line_and_the_agent) {
   EXPECT_EQ(backend.orders, (std::vector<std::string>{"a 0", "a 1", "a 2", "revoke rack9 by alice", "enroll rack9"}));
 }
 
+TEST_F(Api, what_unknown_senders_say_is_console_output_and_for_admins) {
+  const auto sender = [&](const Identity& who) {
+    return json::parse(ask(who, "GET", "/v1/agents").body).at("agents").at(0).at("unknown_senders").at(0).as_object();
+  };
+  EXPECT_EQ(keys_of(sender(alice)), schema_keys("UnknownSender"));
+  EXPECT_EQ(sender(alice).at("said"), "login: ");
+  const auto token = std::make_shared<TokenScope>();
+  token->id = "t", token->rights = {Right::Read, Right::Log, Right::Config};
+  const json::object for_others = sender(Identity{"alice", 1000, {"oob"}, "local", token});
+  EXPECT_FALSE(for_others.contains("said") || for_others.contains("called"));
+  EXPECT_EQ(for_others.at("sender"), "10.9.1.7");
+}
+
 TEST_F(Api, agents_and_inventory_have_the_fields_of_the_schema) {
   EXPECT_EQ(keys_of(get("/v1/agents").at("agents").at(0).as_object()), schema_keys("Agent"));
   EXPECT_EQ(keys_of(get("/v1/inventory").as_object()), schema_keys("Inventory"));
