@@ -68,6 +68,8 @@ class Session {
   std::uint32_t id() const { return bmc_id_; }  // the BMC's name for this session; 0 before the login
   Privilege privilege() const { return privilege_; }
   Protection protection() const { return protection_; }
+  // The login was refused for its password or its key K_g, and not for something that passes.
+  bool secret_refused() const { return secret_refused_; }
   const Capabilities& capabilities() const { return capabilities_; }
   SteadyTime heard() const { return heard_; }  // the last packet that was surely the BMC's
 
@@ -99,6 +101,7 @@ class Session {
   void closed(ErrorCode code, std::string why);
   void failed(ErrorCode code, const std::string& why);
   void lost(ErrorCode code, const std::string& why);
+  void refused(const Error& why);
   void next_protection(const std::string& why);
   bool less_privilege();
   void answered(const Response& response);
@@ -124,6 +127,7 @@ class Session {
   Protection protection_ = Protection::Suite17;
   Privilege privilege_ = Privilege::Administrator;
   bool pong_ = false;    // it answers a presence ping
+  bool secret_refused_ = false;
   std::string refused_;  // why protections before this one were refused
   int restarts_ = 0;
 

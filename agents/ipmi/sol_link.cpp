@@ -114,6 +114,11 @@ void SolLink::session_open() {
   });
 }
 
+void SolLink::session_closed(const Error& why) {
+  if (session_.secret_refused()) events_.link_secret_refused();
+  down(why.message);
+}
+
 // A session that we left open would keep the payload, and take it with it when the BMC forgets the session a minute
 // later. A BMC may have given its number to someone else since: it is closed only if it is of our user.
 void SolLink::close_earlier(std::size_t index) {

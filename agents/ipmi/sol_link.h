@@ -36,6 +36,7 @@ class SolLinkEvents {
   virtual void link_writable() = 0;
   virtual void link_note(std::string text) = 0;
   virtual void link_lost(std::string why) = 0;
+  virtual void link_secret_refused() = 0;  // before link_down(): it is for the password or the key
   virtual void link_down(std::string reason) = 0;
 };
 
@@ -58,7 +59,7 @@ class SolLink final : public Conversation, private SessionEvents, private SolEve
   // SessionEvents
   void session_send(ByteView datagram) override { events_.link_send(datagram); }
   void session_open() override;
-  void session_closed(const Error& why) override { down(why.message); }
+  void session_closed(const Error& why) override;
   void session_sol(ByteView payload, bool newest) override;
   // SolEvents
   void sol_send(ByteView payload) override { session_.send_sol(payload); }

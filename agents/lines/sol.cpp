@@ -193,7 +193,11 @@ class SolLine final : public Line, private ipmi::SolLinkEvents {
   void link_writable() override { events_.line_writable(); }
   void link_note(std::string text) override { events_.line_note(std::move(text)); }
   void link_lost(std::string why) override { events_.line_lost(std::move(why)); }
-  void link_down(std::string reason) override { events_.line_down(std::move(reason)); }
+  void link_secret_refused() override {
+    events_.line_rest(limits::login_refused_rest);
+    rests_ = true;
+  }
+  void link_down(std::string reason) override { events_.line_down(reason + (rests_ ? std::string(kRestWords) : "")); }
 
   LineEvents& events_;
   std::string address_;
@@ -201,6 +205,7 @@ class SolLine final : public Line, private ipmi::SolLinkEvents {
   SessionsOnDisk sessions_;
   ipmi::SolLink link_;
   ipmi::Udp udp_;
+  bool rests_ = false;
 };
 
 std::unique_ptr<Line> make(Shard& shard, const LineConfig& config, LineEvents& events) {

@@ -42,6 +42,7 @@ struct Console : Wire, SolLinkEvents {
   void link_writable() override { ++writable; }
   void link_note(std::string text) override { notes.push_back(std::move(text)); }
   void link_lost(std::string why) override { lost_output.push_back(std::move(why)); }
+  void link_secret_refused() override { ++secret_refused; }
   void link_down(std::string reason) override {
     EXPECT_TRUE(down.empty());
     down = std::move(reason);
@@ -50,7 +51,7 @@ struct Console : Wire, SolLinkEvents {
   std::optional<SolLink> link;
   unsigned opened = 0;
   std::uint32_t session = 0;
-  int closed_earlier = 0, writable = 0;
+  int closed_earlier = 0, writable = 0, secret_refused = 0;
   std::string up, down, output;
   std::vector<std::string> notes, lost_output;
   std::vector<std::pair<std::string, std::string>> facts;
