@@ -69,6 +69,7 @@ void BmcStream::begin(wire::BmcRequest& request) {
     return over(PowerOutcome::Kind::Failed, "", "this agent knows no " + in_quotes(request.act()) + "; update it");
   }
   order.brief = request.act() == "info";
+  order.patience = std::min<Duration>(Duration(request.patience_ms()), order.patience);
   order.mends.assign(request.mends().begin(), request.mends().end());
   doctor_ = std::make_unique<Doctor>(shard_, std::move(*bmc), std::move(order),
                                      Doctor::Events{[this](const BmcFinding& finding) { this->found(finding); },

@@ -18,6 +18,8 @@ struct ScriptedBmc {
   Result<> login = {};
   // Empty: silence, told as an Error at once.
   std::function<std::optional<ipmi::Answer>(const ipmi::Request&)> answer;
+  // True: its answer does not come for now.
+  std::function<bool(const ipmi::Request&)> holds = [](const ipmi::Request&) { return false; };
   std::vector<ipmi::Request> heard;
   int sessions = 0;
   Shard& shard;
@@ -37,6 +39,7 @@ struct ScriptedBmc {
       }
       void command(ipmi::Request request, Answered done) override {
         script_.heard.push_back(request);
+        if (script_.holds(request)) return;
         const auto answer = script_.answer(request);
         script_.shard.post([done = std::move(done), answer] {
           answer ? done(*answer) : done(fail(ErrorCode::Unavailable, "the BMC fell silent"));
