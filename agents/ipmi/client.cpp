@@ -7,11 +7,13 @@
 
 namespace oob::ipmi {
 
-Client::Client(Shard& shard, std::string address, Login login)
+Client::Client(Shard& shard, std::string address, Login login, Duration answer_time)
     : shard_(shard),
       address_(std::move(address)),
       session_(login, shard.clock(), *this, std::random_device{}()),
-      udp_(shard, *this) {}
+      udp_(shard, *this) {
+  session_.set_patience(answer_time, answer_time);
+}
 
 Client::~Client() { session_.close(); }
 

@@ -63,7 +63,7 @@ void Session::step_to(Step step, Bytes payload, PayloadType type) {
                         answer_time_ < limits::ipmi_suite_time_max / 2;
   give_up_at_ = clock_.now() + (choosing             ? limits::ipmi_suite_time_max
                                 : step == Step::Open ? patience_
-                                                     : Duration(limits::ipmi_answer_time_max));
+                                                     : login_patience_);
   transmit();
 }
 

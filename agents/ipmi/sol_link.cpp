@@ -47,7 +47,7 @@ SolLink::SolLink(SolSettings settings, Clock& clock, SolLinkEvents& events, unsi
       random_(seed),
       session_(settings_.login, clock, *this, seed + 1) {
   settings_.login.password = settings_.login.kg = Secret();  // the session has its own
-  session_.set_patience(limits::sol_answer_time_max);
+  session_.set_patience(limits::ipmi_answer_time_max, limits::sol_answer_time_max);
 }
 
 SolLink::~SolLink() = default;

@@ -71,6 +71,16 @@ def test_two_hundred_with_ten_dead_among_them_are_told_within_six_seconds():
             print(f"power status of 200 with 10 dead: {took:.2f} s")
 
 
+def test_a_slow_bmc_is_called_slow_and_given_the_time_that_was_asked_for():
+    with RudeBmc(2) as bmc, SolSite(node("web01", bmc) + node("web02", bmc, 1)) as site:
+        bmc.order("slow 2", 0)
+        bmc.order("slow 4.5", 1)
+        too_slow = rows(site.oob("power", "status", "web01", "-o", "json", check=False))["web01"]["text"]
+        assert "too slow" in too_slow and "--wait" in too_slow and "did not answer" not in too_slow, too_slow
+        done = rows(site.oob("power", "status", "--wait", "40", "web02", "-o", "json", timeout_s=60))["web02"]
+        assert done["power"] == "off" and done["result"] == "done", done
+
+
 def test_what_cannot_be_known_is_unknown_and_never_on_or_off():
     with RudeBmc() as bmc, SolSite(node("web01", bmc)) as site:
         bmc.order("power on")

@@ -48,6 +48,7 @@ struct ScriptedBmc {
       void ask_as_stranger(ipmi::Request request, Answered done) override {
         command(std::move(request), std::move(done));
       }
+      bool answered() const override { return !script_.heard.empty(); }
       std::string session_words() const override { return "administrator, suite 17"; }
 
      private:
