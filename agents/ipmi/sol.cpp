@@ -72,14 +72,25 @@ void SolStream::transmit() {
 }
 
 std::optional<SteadyTime> SolStream::next_deadline() const {
+  const auto send = send_deadline();
+  if (overruns_ == 0) return send;
+  const SteadyTime tell = overrun_told_ + limits::serial_note_every;
+  return send ? std::min(*send, tell) : tell;
+}
+
+std::optional<SteadyTime> SolStream::send_deadline() const {
   if (sending_ == Sending::Nothing) return std::nullopt;
   if (sending_ == Sending::Characters) return std::min(repeat_at_, first_sent_ + limits::input_age_max);
   return repeat_at_;
 }
 
 void SolStream::tick() {
-  const auto due = next_deadline();
-  if (!due || clock_.now() < *due) return;
+  if (clock_.now() - overrun_told_ >= limits::serial_note_every) tell_overruns();
+  const auto due = send_deadline();
+  if (due && clock_.now() >= *due) send_due();
+}
+
+void SolStream::send_due() {
   if (sending_ == Sending::First) sequence_ = 0;  // nobody minds if it is used again
   if (sending_ == Sending::Break || sending_ == Sending::First) return idle();
   if (sending_ == Sending::Characters && clock_.now() >= first_sent_ + limits::input_age_max) {
@@ -146,7 +157,10 @@ void SolStream::receive(ByteView payload, bool newest) {
   const unsigned sequence = byte_at(payload, 0) & 0x0f, ack = byte_at(payload, 1) & 0x0f;
   const std::size_t accepted = byte_at(payload, 2);
   const unsigned status = byte_at(payload, 3);
-  if ((status & kOverrun) != 0 && newest) events_.sol_lost("the BMC's buffer overran");
+  if ((status & kOverrun) != 0 && newest) {
+    ++overruns_;
+    if (clock_.now() - overrun_told_ >= limits::serial_note_every) tell_overruns();
+  }
   if (sequence != 0) output(sequence, payload.subspan(kHeaderBytes), newest);
   if ((status & kBreakSeen) != 0 && newest && clock_.now() - break_told_ >= limits::serial_note_every) {
     break_told_ = clock_.now();
@@ -156,6 +170,15 @@ void SolStream::receive(ByteView payload, bool newest) {
   if (ack != 0 && ack == sequence_ && sending_ != Sending::Nothing) {
     return acknowledged(accepted, (status & kNack) != 0);
   }
+}
+
+// Each where it was, unless they come in a storm: then as a sum, a little late.
+void SolStream::tell_overruns() {
+  if (overruns_ == 0) return;
+  const std::string times = overruns_ > 1 ? " " + std::to_string(overruns_) + " times in the last 10 s" : "";
+  overruns_ = 0;
+  overrun_told_ = clock_.now();
+  events_.sol_lost("the BMC's buffer overran" + times);
 }
 
 void SolStream::output(unsigned sequence, ByteView characters, bool newest) {

@@ -103,6 +103,7 @@ void SolLink::close() {
 
 void SolLink::down(const std::string& reason) {
   if (down_) return;
+  if (sol_) sol_->tell_overruns();
   close();
   events_.link_down(settings_.address + ": " + reason);
 }

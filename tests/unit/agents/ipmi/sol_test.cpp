@@ -104,6 +104,20 @@ TEST(SolStream, an_overrun_is_a_loss_and_a_break_is_told) {
   EXPECT_EQ(s.ended, 1);
 }
 
+TEST(SolStream, a_storm_of_overruns_is_told_at_once_and_then_as_a_sum_every_ten_seconds) {
+  Stream s;
+  for (unsigned n = 0; n < 2500; ++n) {
+    s.come(n % 15 + 1, "x", true, 0x08);
+    s.pass(Duration(10));
+  }
+  ASSERT_EQ(s.lost.size(), 3u);
+  EXPECT_EQ(s.lost[0], "the BMC's buffer overran");
+  EXPECT_EQ(s.lost[1], "the BMC's buffer overran 999 times in the last 10 s");
+  s.pass(Duration(10'000));
+  ASSERT_EQ(s.lost.size(), 4u) << "the last ones were not told";
+  EXPECT_FALSE(s.stream.next_deadline());
+}
+
 TEST(SolStream, input_goes_packet_by_packet_as_it_is_acknowledged) {
   Stream s;
   EXPECT_EQ(s.stream.write(as_bytes("0123456789abc")), 10u);
