@@ -17,6 +17,7 @@ constexpr unsigned kSequences = 15;  // 1 to 15; 0 acknowledges only
 constexpr unsigned kNack = 0x40, kEnding = 0x10, kOverrun = 0x08, kBreakSeen = 0x04;
 constexpr unsigned kSendBreak = 0x10;
 constexpr double kRepeatAtLeastMs = 100;
+constexpr double kRefusedAgain = 1.4;  // 0.2 s, 0.28 s ..: five times within two seconds
 constexpr int kAgreeTries = 6;  // a BMC that acknowledges no empty packet has no objection to the next number either
 
 unsigned after(unsigned sequence) { return sequence % kSequences + 1; }
@@ -37,6 +38,7 @@ std::size_t SolStream::write(ByteView bytes) {
   if (taken == 0) return 0;
   characters_.assign(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(taken));
   first_sent_ = clock_.now();
+  refusals_ = 0;
   begin(Sending::Characters);
   return taken;
 }
@@ -134,9 +136,11 @@ void SolStream::acknowledged(std::size_t accepted, bool refused) {
   sent_ = 0;
   taken_ = accepted > 0;
   if (taken_) first_sent_ = clock_.now();
-  const Duration rest =
-      std::max(Duration(limits::sol_refused_rest), Duration(static_cast<std::int64_t>(3 * usual_ms_)));
-  repeat_at_ = clock_.now() + (refused || !taken_ ? rest : Duration(0));
+  refusals_ = taken_ ? 0 : refusals_ + 1;
+  // Later and later: there are BMCs that type what they say they refuse, and what is typed twenty times is no login.
+  double rest_ms = std::max(double(limits::sol_refused_rest.count()), 3 * usual_ms_);
+  for (int i = 1; i < refusals_; ++i) rest_ms *= kRefusedAgain;
+  repeat_at_ = clock_.now() + Duration(refused || !taken_ ? static_cast<std::int64_t>(rest_ms) : 0);
 }
 
 void SolStream::drop(const char* how) {

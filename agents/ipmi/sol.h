@@ -66,6 +66,7 @@ class SolStream {
   Bytes characters_;       // under way
   unsigned sequence_ = 0;  // of the packet under way, or of the last one
   int sent_ = 0;           // times
+  int refusals_ = 0;       // in a row, with nothing taken
   int disagreed_ = 0;      // times in a row that no number was acknowledged
   bool break_wanted_ = false, refused_writer_ = false;
   bool taken_ = false;  // some characters of the packet that was answered last

@@ -205,13 +205,35 @@ TEST(SolStream, a_repeat_accepted_behind_a_refusal_is_not_typed_again) {
 TEST(SolStream, input_that_the_bmc_refuses_for_two_seconds_is_dropped_with_a_note) {
   Stream s;
   s.stream.write(as_bytes("abc"));
-  for (unsigned n = 1; s.notes.empty() && n < 30; ++n) {
-    s.ack((n - 1) % 15 + 1, 0, 0x40);
-    s.pass(Duration(210));
+  for (std::size_t offered = 0; s.notes.empty(); s.pass(Duration(5))) {
+    if (s.sent.size() > offered) s.ack(std::to_integer<unsigned>(s.sent[offered++][0]), 0, 0x40);
   }
   ASSERT_EQ(s.notes.size(), 1u);
   EXPECT_EQ(s.notes[0].substr(0, 19), "3 typed bytes were ");
   EXPECT_LE(s.clock.now() - SteadyTime(std::chrono::hours(1)), Duration(2400));
+}
+
+TEST(SolStream, what_a_bmc_says_it_took_nothing_of_is_offered_five_times_at_most_and_a_full_second_is_stood) {
+  for (const unsigned status : {0u, 0x40u}) {
+    Stream s;
+    s.stream.write(as_bytes("abc"));
+    std::size_t offered = 0;
+    while (s.notes.empty()) {
+      if (s.sent.size() > offered) s.ack(std::to_integer<unsigned>(s.sent[offered++][0]), 0, status);
+      s.pass(Duration(5));
+    }
+    EXPECT_EQ(offered, 5u);
+    EXPECT_TRUE(s.notes[0].starts_with("3 typed bytes were dropped")) << s.notes[0];
+
+    Stream full;
+    full.stream.write(as_bytes("abc"));
+    for (offered = 0; full.stream.next_deadline() && full.notes.empty(); full.pass(Duration(5))) {
+      const bool room = full.clock.now() - SteadyTime(std::chrono::hours(1)) > Duration(1000);
+      if (full.sent.size() > offered)
+        full.ack(std::to_integer<unsigned>(full.sent[offered++][0]), room ? 3 : 0, room ? 0 : status);
+    }
+    EXPECT_TRUE(full.notes.empty());
+  }
 }
 
 TEST(SolStream, input_that_nobody_acknowledges_is_withdrawn_after_two_seconds_and_the_number_agreed_anew) {
