@@ -39,6 +39,7 @@ Exit show(Invocation& invocation, const std::string& act, const BmcJobRows& job)
   } else {
     Table table(status ? std::vector<std::string>{"POWER", "NODES", "DETAIL"}
                        : std::vector<std::string>{"RESULT", "NODES", "POWER", "DETAIL"});
+    table.keep_remarks();  // a reason is of use whole only
     for (auto& [key, names] : groups) {
       const auto& [result, power, text] = key;
       std::ranges::sort(names);
