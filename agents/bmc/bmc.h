@@ -16,7 +16,7 @@ class Bmc {
  public:
   virtual ~Bmc() = default;  // closes the session
   using Answered = std::function<void(Result<ipmi::Answer>)>;
-  // Logs in; once. Errors in words with what to do: Unavailable, Denied, Conflict.
+  // Logs in; once. Errors in words with what to do: NotFound (no such host), Unavailable, Denied, Conflict.
   virtual void open(std::function<void(Result<>)> done) = 0;
   // In the open session, one after another. An Error: nobody knows whether it was done.
   virtual void command(ipmi::Request request, Answered done) = 0;

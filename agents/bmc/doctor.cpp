@@ -72,9 +72,11 @@ void Doctor::ask(ipmi::Request request, Then then, Way way) {
   const auto done = [this, then = std::move(then), alive = std::weak_ptr(alive_)](Result<Answer> answer) {
     if (alive.expired()) return;
     if (!answer && !logged_in_) {
+      const bool nowhere = answer.error().code == ErrorCode::NotFound;
       find("answer", Verdict::Fault, "none", answer.error().message,
-           "see that the address is right, that IPMI over LAN is switched on in the BMC, and that UDP port " +
-               order_.port + " is open from the agent to it");
+           nowhere ? "see that the address is right, and that the agent's machine can look it up and has a way to it"
+                   : "see that the address is right, that IPMI over LAN is switched on in the BMC, and that UDP port " +
+                         order_.port + " is open from the agent to it");
     }
     if (!answer) return end(tl::unexpected(answer.error()));
     then(*answer);

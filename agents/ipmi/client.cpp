@@ -18,8 +18,8 @@ Client::Client(Shard& shard, std::string address, Login login, Duration answer_t
 Client::~Client() { session_.close(); }
 
 void Client::connect(std::function<void()> then) {
-  udp_.open(address_, [this, then = std::move(then)](Result<> connected) {
-    if (!connected) return finish(std::move(connected));
+  udp_.open(address_, [this, then = std::move(then)](const Result<>& connected) {
+    if (!connected) return finish(fail(ErrorCode::NotFound, connected.error().message));
     then();
     udp_.rearm();
   });

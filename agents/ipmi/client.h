@@ -19,7 +19,7 @@ class Client final : private SessionEvents, private Conversation {
   ~Client();
 
   // Looks up, asks the BMC what it speaks, logs in, takes the privilege. Errors in words with what to do:
-  // Unavailable (no such host, no answer in time), Denied (user, password, privilege,
+  // NotFound (no such host, no way to it), Unavailable (no answer in time), Denied (user, password, privilege,
   // suite), Conflict (no free session). Once; not after ask_as_stranger().
   void open(std::function<void(Result<>)> done);
 

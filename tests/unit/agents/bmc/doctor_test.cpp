@@ -151,6 +151,15 @@ TEST_F(DoctorTest, no_users_right_is_changed_unless_the_bmc_says_which_one_we_ar
   EXPECT_EQ(found.at("change").verdict, Verdict::Fault);
 }
 
+TEST_F(DoctorTest, of_a_name_that_nobody_knows_nothing_is_proposed_about_ports) {
+  bmc.answer = [](const ipmi::Request&) { return std::nullopt; };
+  EXPECT_NE(examine().at("answer").proposal.find("UDP port"), std::string::npos);
+  bmc.silence = ErrorCode::NotFound;
+  const std::string proposal = examine().at("answer").proposal;
+  EXPECT_EQ(proposal.find("UDP"), std::string::npos) << proposal;
+  EXPECT_NE(proposal.find("look it up"), std::string::npos) << proposal;
+}
+
 TEST_F(DoctorTest, a_slow_bmc_is_left_in_time_with_what_was_found_and_no_change_is_begun_any_more) {
   const Duration patience(200);
   bmc.holds = [](const ipmi::Request& request) { return request.netfn == ipmi::kChassis; };

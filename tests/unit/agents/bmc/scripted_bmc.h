@@ -20,6 +20,7 @@ struct ScriptedBmc {
   std::function<std::optional<ipmi::Answer>(const ipmi::Request&)> answer;
   // True: its answer does not come for now.
   std::function<bool(const ipmi::Request&)> holds = [](const ipmi::Request&) { return false; };
+  ErrorCode silence = ErrorCode::Unavailable;
   std::vector<ipmi::Request> heard;
   int sessions = 0;
   Shard& shard;
@@ -41,8 +42,8 @@ struct ScriptedBmc {
         script_.heard.push_back(request);
         if (script_.holds(request)) return;
         const auto answer = script_.answer(request);
-        script_.shard.post([done = std::move(done), answer] {
-          answer ? done(*answer) : done(fail(ErrorCode::Unavailable, "the BMC fell silent"));
+        script_.shard.post([done = std::move(done), answer, silence = script_.silence] {
+          answer ? done(*answer) : done(fail(silence, "the BMC fell silent"));
         });
       }
       void ask_as_stranger(ipmi::Request request, Answered done) override {
