@@ -50,7 +50,9 @@ Result<NewBmc> BmcStream::bmc_of(wire::BmcRequest& request, std::string& port) c
   auto login = bmc_login(config, key);
   if (!login) return tl::unexpected(login.error());
   port = text_setting(config, "port", port);
-  return ipmi_bmc(shard_, bmc_host_port(config), std::move(*login));
+  const bool power = power_act_of(request.act()).has_value();
+  return ipmi_bmc(shard_, bmc_host_port(config), std::move(*login),
+                  power ? power_answer_time(Duration(request.patience_ms())) : limits::ipmi_answer_time_max);
 }
 
 void BmcStream::begin(wire::BmcRequest& request) {
@@ -69,6 +71,7 @@ void BmcStream::begin(wire::BmcRequest& request) {
     return over(PowerOutcome::Kind::Failed, "", "this agent knows no " + in_quotes(request.act()) + "; update it");
   }
   order.brief = request.act() == "info";
+  order.patience = std::min<Duration>(Duration(request.patience_ms()), order.patience);
   order.mends.assign(request.mends().begin(), request.mends().end());
   doctor_ = std::make_unique<Doctor>(shard_, std::move(*bmc), std::move(order),
                                      Doctor::Events{[this](const BmcFinding& finding) { this->found(finding); },

@@ -208,7 +208,9 @@ void AttachConversation::on_people(const std::string& type, const json::object& 
     const std::string way = offer(EscapeStep::Command::Spy, "does");
     hint(user + " asks you to hand over" + (way.empty() ? "" : "; " + way));
   } else if (type == "note") {
-    hint(text + writer_of(event));
+    const std::string all = text + writer_of(event);
+    const bool script = choices_.pipe && choices_.write;  // it may be about what that types
+    script ? notice(all) : hint(all);
   } else if (type == "message") {
     hint(user + ": " + text);
   }

@@ -1,4 +1,4 @@
-// Layout of tables: the widest column gives way first.
+// Layout of tables: the widest column gives way first. Remarks that are kept go below their rows.
 #include "cli/table.h"
 
 #include <sys/ioctl.h>
@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kGap = 2;        // cells between columns
 constexpr std::size_t kNarrowest = 8;  // of a column that has more to show
+constexpr std::size_t kRemarkIndent = 4;
 constexpr std::string_view kEllipsis = "\xe2\x80\xa6";
 
 // The next character of valid UTF-8 (input was escaped, so it is), its bytes and its cells.
@@ -130,14 +131,28 @@ std::string Table::line(const std::vector<std::string>& cells, const std::vector
 }
 
 std::string Table::text(const Screen& screen) const {
-  const auto columns = widths(screen);
+  auto columns = widths({});
+  const std::size_t natural = std::accumulate(columns.begin(), columns.end(), kGap * (columns.size() - 1));
+  const bool below = remarks_kept_ && screen.columns > 0 && natural > screen.columns;
+  columns = widths(screen);
+  if (below) {
+    Table others({header_.begin(), header_.end() - 1});
+    for (const Row& row : rows_) others.add({row.cells.begin(), row.cells.end() - 1});
+    columns = others.widths(screen);
+    columns.push_back(0);
+  }
   const auto fitted = [&](std::string row) { return screen.columns == 0 ? row : cut(row, screen.columns); };
   const auto toned = [&](const std::string& row, const char* sgr) {
     return screen.colour && *sgr != '\0' ? std::string("\x1b[") + sgr + "m" + row + "\x1b[0m\n" : row + "\n";
   };
   std::string out = toned(fitted(line(header_, columns)), "1");
   for (const Row& row : rows_) {
-    out += toned(fitted(line(row.cells, columns)), row.tone == Tone::Bad ? "31" : row.tone == Tone::Good ? "32" : "");
+    std::string shown = fitted(line(row.cells, columns));
+    if (below && !row.cells.back().empty()) {
+      const std::string indent(kRemarkIndent, ' ');
+      shown += "\n" + wrapped(indent + row.cells.back(), screen.columns, kRemarkIndent);
+    }
+    out += toned(shown, row.tone == Tone::Bad ? "31" : row.tone == Tone::Good ? "32" : "");
   }
   return out;
 }

@@ -29,6 +29,8 @@ class Table {
   enum class Tone { Plain, Good, Bad };
   explicit Table(std::vector<std::string> header) : header_(std::move(header)) {}
   void add(std::vector<std::string> cells, Tone tone = Tone::Plain);  // as many cells as the header; tone: whole row's
+  // Remarks are never cut: on a terminal that is too narrow they stand below their rows, broken between words.
+  void keep_remarks() { remarks_kept_ = true; }
   // Ends each line with a newline. An empty cell is shown as "-", so that columns can be counted; the last column, for
   // remarks, stays empty, and is left out with its header if no row has one.
   std::string text(const Screen& screen) const;
@@ -43,6 +45,7 @@ class Table {
 
   std::vector<std::string> header_;
   std::vector<Row> rows_;
+  bool remarks_kept_ = false;
 };
 
 }  // namespace oob

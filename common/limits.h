@@ -133,8 +133,9 @@ inline constexpr auto power_status_time_max = 5s;                // a dead BMC c
 inline constexpr auto power_patience = 30s;                      // from asking until it is so, unless said otherwise
 inline constexpr auto power_patience_soft = 120s;                // an operating system shuts down
 inline constexpr auto power_patience_max = 600s;
-inline constexpr auto bmc_doctor_time_max = 60s;
-inline constexpr auto bmc_answer_slack = 3s;  // beyond the agent's own time, for the way
+inline constexpr auto power_answer_time_max = 15s;  // for one answer of a BMC, however long the act may take
+inline constexpr auto bmc_doctor_time_max = 60s;    // then the agent ends it, before oobd gives the agent up
+inline constexpr auto bmc_answer_slack = 3s;        // beyond the agent's own time, for the way
 
 // --- the tunnel ---
 inline constexpr std::size_t tunnel_message_bytes_max = 4 * 1024 * 1024;  // assignment of thousands of lines

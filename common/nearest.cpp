@@ -9,6 +9,8 @@
 namespace oob {
 namespace {
 
+constexpr std::size_t kBeginning = 5;  // letters
+
 using Row = std::array<std::size_t, limits::name_bytes_max + 1>;
 
 std::size_t distance_between(std::string_view a, std::string_view b) {
@@ -31,6 +33,10 @@ std::size_t distance_between(std::string_view a, std::string_view b) {
 
 void Nearest::consider(std::string_view candidate) {
   if (word_.size() > limits::name_bytes_max || candidate.size() > limits::name_bytes_max) return;
+  if (word_.size() >= kBeginning && candidate.starts_with(word_) && candidate != longer_) {
+    longer_ = std::string(candidate);
+    ++begun_;
+  }
   const std::size_t shorter = std::min(word_.size(), candidate.size());
   const std::size_t longer = std::max(word_.size(), candidate.size());
   const std::size_t allowed = std::max<std::size_t>(1, shorter / 3);

@@ -15,12 +15,14 @@ class Nearest {
  public:
   explicit Nearest(std::string_view word) : word_(word) {}
   void consider(std::string_view candidate);
-  // Nothing if none is close: at most one edit (a letter added, lost, changed, or two swapped) in three letters.
-  const std::optional<std::string>& best() const { return best_; }
+  // Nothing if none is close: at most one edit (a letter added, lost, changed, or two swapped) in three letters; or the
+  // only one that the word is the beginning of, if it has five letters ("admin", "password").
+  const std::optional<std::string>& best() const { return best_ || begun_ > 1 ? best_ : longer_; }
 
  private:
   std::string word_;
-  std::optional<std::string> best_;
+  std::optional<std::string> best_, longer_;
+  int begun_ = 0;  // candidates that the word is the beginning of
   std::size_t best_distance_ = 0;
 };
 

@@ -59,9 +59,10 @@ std::string privilege_text(unsigned level) {
 }  // namespace
 
 Doctor::Doctor(Shard& shard, NewBmc bmc, Order order, Events events)
-    : shard_(shard), new_bmc_(std::move(bmc)), order_(std::move(order)), events_(std::move(events)) {}
+    : shard_(shard), new_bmc_(std::move(bmc)), order_(std::move(order)), events_(std::move(events)), patience_(shard) {}
 
 void Doctor::start() {
+  patience_.once(order_.patience, [this] { out_of_time(); });
   bmc_ = new_bmc_();
   look_for_answer();
 }
@@ -71,9 +72,11 @@ void Doctor::ask(ipmi::Request request, Then then, Way way) {
   const auto done = [this, then = std::move(then), alive = std::weak_ptr(alive_)](Result<Answer> answer) {
     if (alive.expired()) return;
     if (!answer && !logged_in_) {
+      const bool nowhere = answer.error().code == ErrorCode::NotFound;
       find("answer", Verdict::Fault, "none", answer.error().message,
-           "see that the address is right, that IPMI over LAN is switched on in the BMC, and that UDP port " +
-               order_.port + " is open from the agent to it");
+           nowhere ? "see that the address is right, and that the agent's machine can look it up and has a way to it"
+                   : "see that the address is right, that IPMI over LAN is switched on in the BMC, and that UDP port " +
+                         order_.port + " is open from the agent to it");
     }
     if (!answer) return end(tl::unexpected(answer.error()));
     then(*answer);
@@ -88,10 +91,22 @@ void Doctor::find(std::string topic, Verdict verdict, std::string value, std::st
 }
 
 void Doctor::end(Result<> result) {
-  alive_ = std::make_shared<int>();
-  shard_.post([over = events_.over, result = std::move(result), alive = std::weak_ptr(alive_)] {
+  patience_.cancel();
+  alive_ = std::make_shared<int>();  // what the BMC still answers is nobody's, and nothing more is asked of it
+  shard_.post([over = events_.over, result = std::move(result), alive = std::weak_ptr(alive_),
+               bmc = std::shared_ptr<Bmc>(std::move(bmc_))] {
     if (!alive.expired()) over(result);
   });
+}
+
+void Doctor::out_of_time() {
+  if (!changing_.empty()) {
+    find("change", Verdict::Fault, "not known: " + changing_,
+         "the BMC had not answered when the time was over, and may have made this change or not", "examine it again");
+  }
+  end(fail(ErrorCode::Unavailable, "the BMC is too slow: the examination was not through after " +
+                                       std::to_string(order_.patience / std::chrono::seconds(1)) +
+                                       " s; what it found until then is told"));
 }
 
 // --- as a stranger ---------------------------------------------------------------------------------------------------
@@ -360,10 +375,9 @@ void Doctor::mend_next() {
         return mend_next();
       }
       const unsigned user = at(session, 3) & 0x3f, channel = at(session, 5) & 0x0f;
+      changing_ = "user number " + std::to_string(user) + " may open serial over LAN";
       ask(request_of(ipmi::kApp, kSetUserPayloadAccess, {channel, user, 1U << kSolPayload, 0, 0, 0}),
-          [this, user](const Answer& answer) {
-            written("user number " + std::to_string(user) + " may open serial over LAN", answer);
-          });
+          [this](const Answer& answer) { written(answer); });
     });
   }
   for (const Rate& rate : kRates) {
@@ -385,14 +399,16 @@ void Doctor::write_sol(unsigned parameter, unsigned value, const std::string& wh
   const auto set = [](unsigned number, unsigned to) {
     return request_of(ipmi::kTransport, kSetSolParameter, {kThisChannel, number, to});
   };
-  ask(set(kSolInProgress, 1), [this, set, parameter, value, what](const Answer&) {
-    ask(set(parameter, value), [this, set, what](const Answer& answer) {
-      ask(set(kSolInProgress, 0), [this, what, answer](const Answer&) { written(what, answer); });
+  changing_ = what;
+  ask(set(kSolInProgress, 1), [this, set, parameter, value](const Answer&) {
+    ask(set(parameter, value), [this, set](const Answer& answer) {
+      ask(set(kSolInProgress, 0), [this, answer](const Answer&) { written(answer); });
     });
   });
 }
 
-void Doctor::written(const std::string& what, const Answer& answer) {
+void Doctor::written(const Answer& answer) {
+  const std::string what = std::exchange(changing_, "");
   if (answer.code == 0) {
     find("change", Verdict::Fine, what);
   } else {

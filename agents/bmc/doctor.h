@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agents/bmc/bmc.h"
+#include "common/limits.h"
 
 namespace oob {
 
@@ -27,6 +28,8 @@ class Doctor {
     bool brief = false;              // only up to what the device is, and its power
     std::vector<std::string> mends;  // words of findings, done first; "rate=115200": SOL's speed
     std::string port = "623";        // that it is reached at
+    // After so long it ends with what was found until then, and begins no change any more.
+    Duration patience = limits::bmc_doctor_time_max;
   };
   struct Events {
     std::function<void(BmcFinding)> found;
@@ -42,6 +45,7 @@ class Doctor {
   void find(std::string topic, BmcFinding::Verdict verdict, std::string value, std::string meaning = "",
             std::string proposal = "", std::string mend = "");
   void end(Result<> result);
+  void out_of_time();
 
   void look_for_answer();
   void answered(const ipmi::Answer& capabilities);
@@ -51,7 +55,7 @@ class Doctor {
   void logged_in(const Result<>& result);
   void mend_next();
   void write_sol(unsigned parameter, unsigned value, const std::string& what);
-  void written(const std::string& what, const ipmi::Answer& answer);
+  void written(const ipmi::Answer& answer);
   void look_at_device();
   void look_at_power();
   void look_at_user();
@@ -67,7 +71,9 @@ class Doctor {
   Order order_;
   Events events_;
   std::unique_ptr<Bmc> bmc_;
+  Timer patience_;
   bool logged_in_ = false;
+  std::string changing_;  // the change under way, in words
   Bytes suites_;
   unsigned channel_ = 0x0e, user_ = 0, privilege_ = 0, rate_ = 0;
   std::shared_ptr<int> alive_ = std::make_shared<int>();

@@ -1,6 +1,7 @@
 // See power.h.
 #include "agents/bmc/power.h"
 
+#include <algorithm>
 #include <array>
 
 #include "common/limits.h"
@@ -50,6 +51,10 @@ std::optional<PowerAct> power_act_of(std::string_view word) {
     if (kActs[i].word == word) return static_cast<PowerAct>(i);
   }
   return std::nullopt;
+}
+
+Duration power_answer_time(Duration patience) {
+  return std::clamp<Duration>(patience / 4, limits::ipmi_answer_time_max, limits::power_answer_time_max);
 }
 
 PowerRun::PowerRun(Shard& shard, NewBmc bmc, PowerAct act, Duration patience, std::function<void(PowerOutcome)> done)
@@ -169,9 +174,14 @@ void PowerRun::look_later(bool in_a_new_session) {
 void PowerRun::out_of_time() {
   using Kind = PowerOutcome::Kind;
   const std::string time = seconds_of(patience_);
+  if (!asked_ && bmc_->answered()) {
+    return end(Kind::Failed, "the BMC is too slow: it answers, but was not through after " + time +
+                                 "; nothing was done; --wait gives it longer");
+  }
   if (!asked_) return end(Kind::Failed, "the BMC did not answer within " + time + "; nothing was asked of it");
   if (!on_) {
-    return end(Kind::Unknown, "it was asked, and the BMC has not said since how the power is: " + silence_);
+    return end(Kind::Unknown, "it was asked, and the BMC has not said since how the power is" +
+                                  (silence_.empty() ? "" : ": " + silence_));
   }
   const std::string state = *on_ ? "on" : "off";
   if (!accepted_) return end(Kind::Unknown, "the BMC fell silent when it was asked; the power is " + state);

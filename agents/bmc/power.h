@@ -15,6 +15,10 @@ namespace oob {
 enum class PowerAct { Status, On, Off, Cycle, Reset, Soft, Nmi };
 std::optional<PowerAct> power_act_of(std::string_view word);  // "status", "on", ..
 
+// How long a BMC may take over one answer when the whole act may take `patience`: a quarter of it, within
+// limits::ipmi_answer_time_max and limits::power_answer_time_max. An act is six questions at least.
+Duration power_answer_time(Duration patience);
+
 struct PowerOutcome {
   // Done: it is as asked. Failed: it is not. Unknown: it was asked for, and may be so or not.
   enum class Kind { Done, Failed, Unknown };

@@ -7,17 +7,19 @@
 
 namespace oob::ipmi {
 
-Client::Client(Shard& shard, std::string address, Login login)
+Client::Client(Shard& shard, std::string address, Login login, Duration answer_time)
     : shard_(shard),
       address_(std::move(address)),
       session_(login, shard.clock(), *this, std::random_device{}()),
-      udp_(shard, *this) {}
+      udp_(shard, *this) {
+  session_.set_patience(answer_time, answer_time);
+}
 
 Client::~Client() { session_.close(); }
 
 void Client::connect(std::function<void()> then) {
-  udp_.open(address_, [this, then = std::move(then)](Result<> connected) {
-    if (!connected) return finish(std::move(connected));
+  udp_.open(address_, [this, then = std::move(then)](const Result<>& connected) {
+    if (!connected) return finish(fail(ErrorCode::NotFound, connected.error().message));
     then();
     udp_.rearm();
   });

@@ -14,11 +14,12 @@ namespace oob::ipmi {
 class Client final : private SessionEvents, private Conversation {
  public:
   // `address` is "host:port"; a name is looked up without blocking. check_login() has found the login good.
-  Client(Shard& shard, std::string address, Login login);
+  // `answer_time`: how long one answer may take.
+  Client(Shard& shard, std::string address, Login login, Duration answer_time = limits::ipmi_answer_time_max);
   ~Client();
 
   // Looks up, asks the BMC what it speaks, logs in, takes the privilege. Errors in words with what to do:
-  // Unavailable (no such host, no answer within limits::ipmi_answer_time_max), Denied (user, password, privilege,
+  // NotFound (no such host, no way to it), Unavailable (no answer in time), Denied (user, password, privilege,
   // suite), Conflict (no free session). Once; not after ask_as_stranger().
   void open(std::function<void(Result<>)> done);
 

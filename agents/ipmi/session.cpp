@@ -63,7 +63,7 @@ void Session::step_to(Step step, Bytes payload, PayloadType type) {
                         answer_time_ < limits::ipmi_suite_time_max / 2;
   give_up_at_ = clock_.now() + (choosing             ? limits::ipmi_suite_time_max
                                 : step == Step::Open ? patience_
-                                                     : Duration(limits::ipmi_answer_time_max));
+                                                     : login_patience_);
   transmit();
 }
 
@@ -174,6 +174,7 @@ void Session::on_capabilities(const Response& response) {
 }
 
 void Session::begin_attempt() {
+  secret_refused_ = false;
   protection_ = login_.protections[protection_at_];
   command_.reset();
   if (is_lan15(protection_)) {
@@ -212,6 +213,12 @@ void Session::failed(ErrorCode code, const std::string& why) {
   closed(code, why);
 }
 
+// By message 2 or 4 of the login: an answer that makes no sense or another status is nothing of the password's.
+void Session::refused(const Error& why) {
+  secret_refused_ = why.code == ErrorCode::Denied && (rakp_->status() == 0 || rakp_->status() == kRakpBadCode);
+  is_lost_status(rakp_->status()) ? lost(why.code, why.message) : closed(why.code, why.message);
+}
+
 // Our repeats may have been what mixed it up.
 void Session::lost(ErrorCode code, const std::string& why) {
   calmer_ *= 4;
@@ -232,17 +239,13 @@ void Session::on_rakp2(ByteView payload) {
   const auto good = rakp_->message2(payload);
   if (good) return step_to(Step::Rakp3, rakp_->message3(++tag_, 0), PayloadType::Rakp3);
   if (is_privilege_status(rakp_->status()) && less_privilege()) return begin_attempt();
-  if (is_lost_status(rakp_->status())) return lost(good.error().code, good.error().message);
   // The BMC is told, and need not keep a place for us.
   if (rakp_->status() == 0) send_payload(PayloadType::Rakp3, rakp_->message3(++tag_, kRakpBadCode));
-  closed(good.error().code, good.error().message);
+  refused(good.error());
 }
 
 void Session::on_rakp4(ByteView payload) {
-  if (const auto good = rakp_->message4(payload); !good) {
-    if (is_lost_status(rakp_->status())) return lost(good.error().code, good.error().message);
-    return closed(good.error().code, good.error().message);
-  }
+  if (const auto good = rakp_->message4(payload); !good) return refused(good.error());
   keys_ = rakp_->keys();
   rakp_.reset();
   next_sequence_ = 1;

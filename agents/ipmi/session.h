@@ -48,8 +48,9 @@ class Session {
   ~Session();
 
   void open();
-  // How long a command in the open session may go unanswered; default limits::ipmi_answer_time_max.
-  void set_patience(Duration patience) { patience_ = patience; }
+  // How long a question may go unanswered, before the login is through and in the open session; default
+  // limits::ipmi_answer_time_max. Before open().
+  void set_patience(Duration login, Duration open) { login_patience_ = login, patience_ = open; }
   void receive(ByteView datagram);
   void tick();
   std::optional<SteadyTime> next_deadline() const;
@@ -68,8 +69,11 @@ class Session {
   std::uint32_t id() const { return bmc_id_; }  // the BMC's name for this session; 0 before the login
   Privilege privilege() const { return privilege_; }
   Protection protection() const { return protection_; }
+  // The login was refused for its password or its key K_g, and not for something that passes.
+  bool secret_refused() const { return secret_refused_; }
   const Capabilities& capabilities() const { return capabilities_; }
-  SteadyTime heard() const { return heard_; }  // the last packet that was surely the BMC's
+  bool answered() const { return heard_ != SteadyTime{} || bmc_id_ != 0; }  // anything at all
+  SteadyTime heard() const { return heard_; }                               // the last packet that was surely the BMC's
 
  private:
   enum class Step {
@@ -99,6 +103,7 @@ class Session {
   void closed(ErrorCode code, std::string why);
   void failed(ErrorCode code, const std::string& why);
   void lost(ErrorCode code, const std::string& why);
+  void refused(const Error& why);
   void next_protection(const std::string& why);
   bool less_privilege();
   void answered(const Response& response);
@@ -123,7 +128,8 @@ class Session {
   std::size_t protection_at_ = 0;  // in login_.protections
   Protection protection_ = Protection::Suite17;
   Privilege privilege_ = Privilege::Administrator;
-  bool pong_ = false;    // it answers a presence ping
+  bool pong_ = false;  // it answers a presence ping
+  bool secret_refused_ = false;
   std::string refused_;  // why protections before this one were refused
   int restarts_ = 0;
 
@@ -148,7 +154,7 @@ class Session {
   std::vector<SteadyTime> sent_at_;  // of Get Channel Authentication Capabilities and its repeats
   Duration answer_time_{0};          // of the BMC to it; 0: not known
   int calmer_ = 1;                   // so many times later than usual a step of the login is repeated
-  Duration patience_ = limits::ipmi_answer_time_max;
+  Duration login_patience_ = limits::ipmi_answer_time_max, patience_ = limits::ipmi_answer_time_max;
   std::shared_ptr<void> alive_ = std::make_shared<int>();
 };
 

@@ -17,6 +17,7 @@ constexpr unsigned kSequences = 15;  // 1 to 15; 0 acknowledges only
 constexpr unsigned kNack = 0x40, kEnding = 0x10, kOverrun = 0x08, kBreakSeen = 0x04;
 constexpr unsigned kSendBreak = 0x10;
 constexpr double kRepeatAtLeastMs = 100;
+constexpr double kRefusedAgain = 1.4;  // 0.2 s, 0.28 s ..: five times within two seconds
 constexpr int kAgreeTries = 6;  // a BMC that acknowledges no empty packet has no objection to the next number either
 
 unsigned after(unsigned sequence) { return sequence % kSequences + 1; }
@@ -37,6 +38,7 @@ std::size_t SolStream::write(ByteView bytes) {
   if (taken == 0) return 0;
   characters_.assign(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(taken));
   first_sent_ = clock_.now();
+  refusals_ = 0;
   begin(Sending::Characters);
   return taken;
 }
@@ -72,14 +74,25 @@ void SolStream::transmit() {
 }
 
 std::optional<SteadyTime> SolStream::next_deadline() const {
+  const auto send = send_deadline();
+  if (overruns_ == 0) return send;
+  const SteadyTime tell = overrun_told_ + limits::serial_note_every;
+  return send ? std::min(*send, tell) : tell;
+}
+
+std::optional<SteadyTime> SolStream::send_deadline() const {
   if (sending_ == Sending::Nothing) return std::nullopt;
   if (sending_ == Sending::Characters) return std::min(repeat_at_, first_sent_ + limits::input_age_max);
   return repeat_at_;
 }
 
 void SolStream::tick() {
-  const auto due = next_deadline();
-  if (!due || clock_.now() < *due) return;
+  if (clock_.now() - overrun_told_ >= limits::serial_note_every) tell_overruns();
+  const auto due = send_deadline();
+  if (due && clock_.now() >= *due) send_due();
+}
+
+void SolStream::send_due() {
   if (sending_ == Sending::First) sequence_ = 0;  // nobody minds if it is used again
   if (sending_ == Sending::Break || sending_ == Sending::First) return idle();
   if (sending_ == Sending::Characters && clock_.now() >= first_sent_ + limits::input_age_max) {
@@ -123,9 +136,11 @@ void SolStream::acknowledged(std::size_t accepted, bool refused) {
   sent_ = 0;
   taken_ = accepted > 0;
   if (taken_) first_sent_ = clock_.now();
-  const Duration rest =
-      std::max(Duration(limits::sol_refused_rest), Duration(static_cast<std::int64_t>(3 * usual_ms_)));
-  repeat_at_ = clock_.now() + (refused || !taken_ ? rest : Duration(0));
+  refusals_ = taken_ ? 0 : refusals_ + 1;
+  // Later and later: there are BMCs that type what they say they refuse, and what is typed twenty times is no login.
+  double rest_ms = std::max(double(limits::sol_refused_rest.count()), 3 * usual_ms_);
+  for (int i = 1; i < refusals_; ++i) rest_ms *= kRefusedAgain;
+  repeat_at_ = clock_.now() + Duration(refused || !taken_ ? static_cast<std::int64_t>(rest_ms) : 0);
 }
 
 void SolStream::drop(const char* how) {
@@ -146,7 +161,10 @@ void SolStream::receive(ByteView payload, bool newest) {
   const unsigned sequence = byte_at(payload, 0) & 0x0f, ack = byte_at(payload, 1) & 0x0f;
   const std::size_t accepted = byte_at(payload, 2);
   const unsigned status = byte_at(payload, 3);
-  if ((status & kOverrun) != 0 && newest) events_.sol_lost("the BMC's buffer overran");
+  if ((status & kOverrun) != 0 && newest) {
+    ++overruns_;
+    if (clock_.now() - overrun_told_ >= limits::serial_note_every) tell_overruns();
+  }
   if (sequence != 0) output(sequence, payload.subspan(kHeaderBytes), newest);
   if ((status & kBreakSeen) != 0 && newest && clock_.now() - break_told_ >= limits::serial_note_every) {
     break_told_ = clock_.now();
@@ -156,6 +174,15 @@ void SolStream::receive(ByteView payload, bool newest) {
   if (ack != 0 && ack == sequence_ && sending_ != Sending::Nothing) {
     return acknowledged(accepted, (status & kNack) != 0);
   }
+}
+
+// Each where it was, unless they come in a storm: then as a sum, a little late.
+void SolStream::tell_overruns() {
+  if (overruns_ == 0) return;
+  const std::string times = overruns_ > 1 ? " " + std::to_string(overruns_) + " times in the last 10 s" : "";
+  overruns_ = 0;
+  overrun_told_ = clock_.now();
+  events_.sol_lost("the BMC's buffer overran" + times);
 }
 
 void SolStream::output(unsigned sequence, ByteView characters, bool newest) {

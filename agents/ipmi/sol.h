@@ -42,6 +42,7 @@ class SolStream {
   void send_break();  // once: a break that is repeated undoes itself. Waits for what write() took before
   void tick();
   std::optional<SteadyTime> next_deadline() const;
+  void tell_overruns();  // those that are not told yet; for the end of the stream
 
  private:
   // What the packet under way is. Withdrawn: its characters came too late; only its number is still to be agreed.
@@ -52,6 +53,8 @@ class SolStream {
   void acknowledged(std::size_t accepted, bool refused);
   void output(unsigned sequence, ByteView characters, bool newest);
   void idle();
+  void send_due();
+  std::optional<SteadyTime> send_deadline() const;
   void drop(const char* how);
 
   Clock& clock_;
@@ -63,6 +66,7 @@ class SolStream {
   Bytes characters_;       // under way
   unsigned sequence_ = 0;  // of the packet under way, or of the last one
   int sent_ = 0;           // times
+  int refusals_ = 0;       // in a row, with nothing taken
   int disagreed_ = 0;      // times in a row that no number was acknowledged
   bool break_wanted_ = false, refused_writer_ = false;
   bool taken_ = false;  // some characters of the packet that was answered last
@@ -71,7 +75,8 @@ class SolStream {
 
   unsigned heard_ = 0;           // the last number that came, 0: none yet
   std::size_t heard_count_ = 0;  // characters of it
-  SteadyTime break_told_{};
+  SteadyTime break_told_{}, overrun_told_{};
+  std::uint64_t overruns_ = 0;  // since then
 };
 
 }  // namespace oob::ipmi

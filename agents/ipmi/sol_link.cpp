@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/crypto/digest.h"
 #include "common/limits.h"
 #include "common/text.h"
 
@@ -29,6 +30,17 @@ std::string who_it_is(ByteView answer) {
   return out;
 }
 
+// What tells one session from another with the same number: user, address and port (table 22-25). "" if the BMC leaves
+// one of them out.
+std::string told_of(const Answer& answer) {
+  const ByteView data = answer.data;
+  if (answer.code != 0 || data.size() < 18 || get16(data, 16) == 0) return "";
+  Bytes out{data[3] & std::byte{0x3f}};
+  append(out, data.subspan(6, 4));
+  append(out, data.subspan(16, 2));
+  return hex(out);
+}
+
 // The characters a packet may carry, of the size that the BMC tells (section 24.1), which some tell byte-swapped.
 std::size_t characters_of(std::size_t told, bool nonsense) {
   const auto sane = [](std::size_t n) { return n > kSolHeaderBytes && n <= 1024; };
@@ -47,7 +59,7 @@ SolLink::SolLink(SolSettings settings, Clock& clock, SolLinkEvents& events, unsi
       random_(seed),
       session_(settings_.login, clock, *this, seed + 1) {
   settings_.login.password = settings_.login.kg = Secret();  // the session has its own
-  session_.set_patience(limits::sol_answer_time_max);
+  session_.set_patience(limits::ipmi_answer_time_max, limits::sol_answer_time_max);
 }
 
 SolLink::~SolLink() = default;
@@ -91,6 +103,7 @@ void SolLink::close() {
 
 void SolLink::down(const std::string& reason) {
   if (down_) return;
+  if (sol_) sol_->tell_overruns();
   close();
   events_.link_down(settings_.address + ": " + reason);
 }
@@ -104,31 +117,37 @@ void SolLink::ask(Request request, std::function<void(const Answer&)> then) {
 // --- from the login to the console ---
 
 void SolLink::session_open() {
-  events_.link_session(session_.id());
-  std::erase(settings_.ours, session_.id());
-  if (settings_.ours.empty()) return activate();
+  std::erase_if(settings_.ours, [&](const OpenedSession& one) { return one.id == session_.id(); });
   ask(request_of(kApp, kGetSessionInfo, {kThisSession}), [this](const Answer& answer) {
-    if (answer.code == 0 && answer.data.size() >= 6)
-      own_user_ = static_cast<std::uint8_t>(byte_at(answer.data, 3) & 0x3f);
-    close_earlier(0);
+    events_.link_session({session_.id(), told_of(answer)});
+    settings_.ours.empty() ? activate() : close_earlier(0);
   });
 }
 
+void SolLink::session_closed(const Error& why) {
+  if (session_.secret_refused()) events_.link_secret_refused();
+  down(why.message);
+}
+
 // A session that we left open would keep the payload, and take it with it when the BMC forgets the session a minute
-// later. A BMC may have given its number to someone else since: it is closed only if it is of our user.
+// later. The BMC may have given its number to someone else since, or to another session of ours: it is closed only if
+// the BMC tells the same of it as then.
 void SolLink::close_earlier(std::size_t index) {
   if (index >= settings_.ours.size()) {
     events_.link_sessions_closed();
     return activate();
   }
   Request info = request_of(kApp, kGetSessionInfo, {kSessionById});
-  put32(info.data, settings_.ours[index]);
+  put32(info.data, settings_.ours[index].id);
   ask(std::move(info), [this, index](const Answer& answer) {
-    const bool unknown = answer.code == 0xc1 || own_user_ == 0;  // the BMC does not tell such things
-    const bool same = answer.code == 0 && answer.data.size() >= 6 && (byte_at(answer.data, 3) & 0x3f) == own_user_;
-    if (!unknown && !same) return close_earlier(index + 1);
+    const std::string told = told_of(answer);
+    if (told.empty()) return close_earlier(index + 1);
+    if (told != settings_.ours[index].told) {
+      settings_.ours.erase(settings_.ours.begin() + static_cast<std::ptrdiff_t>(index));  // busy() must not take it
+      return close_earlier(index);
+    }
     Request bye = request_of(kApp, kCloseSession);
-    put32(bye.data, settings_.ours[index]);
+    put32(bye.data, settings_.ours[index].id);
     ask(std::move(bye), [this, index](const Answer&) { close_earlier(index + 1); });
   });
 }
@@ -154,7 +173,7 @@ void SolLink::busy() {
     const std::uint32_t id = answer.code == 0 && answer.data.size() >= 4 ? get32(answer.data, 0) : 0;
     // Ourselves: a repeated activation whose first answer was lost, or what an earlier start left behind.
     const bool ours =
-        id != 0 && (id == session_.id() || std::count(settings_.ours.begin(), settings_.ours.end(), id) > 0);
+        id != 0 && (id == session_.id() || std::ranges::count(settings_.ours, id, &OpenedSession::id) > 0);
     if (ours) return deactivate_then_activate();
     look_who(id, [this, id](const std::string& who) { held_by(id, who); });
   });

@@ -15,12 +15,18 @@ namespace oob::ipmi {
 // What to do when another session has serial over LAN.
 enum class Busy { Wait, Ask, Steal };
 
+// A session that we opened. BMCs number anew after a reset: the number alone does not prove whose it is.
+struct OpenedSession {
+  std::uint32_t id = 0;
+  std::string told;  // user, address and port as the BMC told them of it, hexadecimal; "" if it did not
+};
+
 struct SolSettings {
   Login login;
   std::string address;  // as people know it
   std::uint8_t instance = 1;
   Busy busy = Busy::Wait;
-  std::vector<std::uint32_t> ours;  // sessions that earlier starts may have left open
+  std::vector<OpenedSession> ours;  // that earlier starts may have left open
 };
 
 // The calls are those of LineEvents (agents/lines/line.h); link_down() is the last one and may destroy the link.
@@ -28,14 +34,16 @@ class SolLinkEvents {
  public:
   virtual ~SolLinkEvents() = default;
   virtual void link_send(ByteView datagram) = 0;
-  virtual void link_session(std::uint32_t id) = 0;  // opened; to be remembered until a later start has closed it
-  virtual void link_sessions_closed() = 0;          // those of SolSettings::ours are gone
+  virtual void link_session(
+      const OpenedSession& session) = 0;    // opened; to be remembered until a later start has closed it
+  virtual void link_sessions_closed() = 0;  // those of SolSettings::ours are gone
   virtual void link_up(std::string detail) = 0;
   virtual void link_facts(std::vector<std::pair<std::string, std::string>> facts) = 0;
   virtual void link_output(ByteView bytes) = 0;
   virtual void link_writable() = 0;
   virtual void link_note(std::string text) = 0;
   virtual void link_lost(std::string why) = 0;
+  virtual void link_secret_refused() = 0;  // before link_down(): it is for the password or the key
   virtual void link_down(std::string reason) = 0;
 };
 
@@ -58,7 +66,7 @@ class SolLink final : public Conversation, private SessionEvents, private SolEve
   // SessionEvents
   void session_send(ByteView datagram) override { events_.link_send(datagram); }
   void session_open() override;
-  void session_closed(const Error& why) override { down(why.message); }
+  void session_closed(const Error& why) override;
   void session_sol(ByteView payload, bool newest) override;
   // SolEvents
   void sol_send(ByteView payload) override { session_.send_sol(payload); }
@@ -91,7 +99,6 @@ class SolLink final : public Conversation, private SessionEvents, private SolEve
   Session session_;
   std::unique_ptr<SolStream> sol_;  // while active
   std::string taken_from_;          // whom we took it from, for the log
-  std::uint8_t own_user_ = 0;
   int activations_ = 0;
   bool asks_status_ = true, asks_instance_ = true, watching_ = false, watched_ = false, down_ = false;
   bool still_ours_ = true;               // the payload; if not, it is not for us to deactivate

@@ -90,8 +90,9 @@ Result<> check(const LineConfig& config, std::string& key) {
   return {};
 }
 
-// The sessions that a start of ours has opened and no later one has closed yet: the BMC's address, then a number a
-// line. Without fsync(2): it has to outlive us, not the machine (after a reboot the BMC has long forgotten us).
+// The sessions that a start of ours has opened and no later one has closed yet: the BMC's address, then for each
+// a line with its number and what the BMC told of it. Without fsync(2): it has to outlive us, not the machine (after a
+// reboot the BMC has long forgotten us).
 class SessionsOnDisk {
  public:
   SessionsOnDisk(const std::string& folder, std::string address)
@@ -100,24 +101,26 @@ class SessionsOnDisk {
     std::ifstream file(path_);
     std::string line;
     if (!std::getline(file, line) || line != address_) return;
-    while (ids_.size() < limits::sol_sessions_kept && std::getline(file, line)) {
-      std::uint32_t id = 0;
-      const char* end = line.data() + line.size();
-      if (const auto [stop, error] = std::from_chars(line.data(), end, id, 16); error == std::errc() && stop == end)
-        ids_.push_back(id);
+    while (sessions_.size() < limits::sol_sessions_kept && std::getline(file, line)) {
+      ipmi::OpenedSession one;
+      const auto [stop, error] = std::from_chars(line.data(), line.data() + line.size(), one.id, 16);
+      const std::size_t number = static_cast<std::size_t>(stop - line.data());
+      if (error != std::errc() || (number < line.size() && line[number] != ' ')) continue;
+      if (number < line.size()) one.told = line.substr(number + 1);
+      sessions_.push_back(std::move(one));
     }
   }
 
-  const std::vector<std::uint32_t>& ids() const { return ids_; }
+  const std::vector<ipmi::OpenedSession>& all() const { return sessions_; }
 
-  void add(std::uint32_t id) {
-    std::erase(ids_, id);
-    if (ids_.size() >= limits::sol_sessions_kept) ids_.erase(ids_.begin());
-    ids_.push_back(id);
+  void add(const ipmi::OpenedSession& session) {
+    std::erase_if(sessions_, [&](const auto& one) { return one.id == session.id; });
+    if (sessions_.size() >= limits::sol_sessions_kept) sessions_.erase(sessions_.begin());
+    sessions_.push_back(session);
     write();
   }
   void keep_only_last() {
-    if (ids_.size() > 1) ids_.erase(ids_.begin(), ids_.end() - 1);
+    if (sessions_.size() > 1) sessions_.erase(sessions_.begin(), sessions_.end() - 1);
     write();
   }
 
@@ -125,10 +128,10 @@ class SessionsOnDisk {
   void write() const {
     if (path_.empty()) return;
     std::string text = address_ + "\n";
-    for (const std::uint32_t id : ids_) {
+    for (const auto& [id, told] : sessions_) {
       Bytes bytes;
       for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::byte>(id >> shift));
-      text += hex(bytes) + "\n";
+      text += hex(bytes) + (told.empty() ? "" : " " + told) + "\n";
     }
     const std::string fresh = path_ + ".new";
     const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -140,7 +143,7 @@ class SessionsOnDisk {
   }
 
   std::string path_, address_;
-  std::vector<std::uint32_t> ids_;
+  std::vector<ipmi::OpenedSession> sessions_;
 };
 
 class SolLine final : public Line, private ipmi::SolLinkEvents {
@@ -150,7 +153,7 @@ class SolLine final : public Line, private ipmi::SolLinkEvents {
         address_(settings.address),
         good_(ipmi::check_login(settings.login)),
         sessions_(state_folder, settings.address),
-        link_(with(std::move(settings), sessions_.ids()), shard.clock(), *this, std::random_device{}()),
+        link_(with(std::move(settings), sessions_.all()), shard.clock(), *this, std::random_device{}()),
         udp_(shard, link_) {}
   ~SolLine() override { link_.close(); }
 
@@ -176,14 +179,14 @@ class SolLine final : public Line, private ipmi::SolLinkEvents {
   }
 
  private:
-  static ipmi::SolSettings with(ipmi::SolSettings settings, const std::vector<std::uint32_t>& ours) {
+  static ipmi::SolSettings with(ipmi::SolSettings settings, const std::vector<ipmi::OpenedSession>& ours) {
     settings.ours = ours;
     settings.address = escape_controls(settings.address);
     return settings;
   }
 
   void link_send(ByteView datagram) override { udp_.send(datagram); }
-  void link_session(std::uint32_t id) override { sessions_.add(id); }
+  void link_session(const ipmi::OpenedSession& session) override { sessions_.add(session); }
   void link_sessions_closed() override { sessions_.keep_only_last(); }
   void link_up(std::string detail) override { events_.line_up(std::move(detail), 0); }
   void link_facts(std::vector<std::pair<std::string, std::string>> facts) override {
@@ -193,7 +196,11 @@ class SolLine final : public Line, private ipmi::SolLinkEvents {
   void link_writable() override { events_.line_writable(); }
   void link_note(std::string text) override { events_.line_note(std::move(text)); }
   void link_lost(std::string why) override { events_.line_lost(std::move(why)); }
-  void link_down(std::string reason) override { events_.line_down(std::move(reason)); }
+  void link_secret_refused() override {
+    events_.line_rest(limits::login_refused_rest);
+    rests_ = true;
+  }
+  void link_down(std::string reason) override { events_.line_down(reason + (rests_ ? std::string(kRestWords) : "")); }
 
   LineEvents& events_;
   std::string address_;
@@ -201,6 +208,7 @@ class SolLine final : public Line, private ipmi::SolLinkEvents {
   SessionsOnDisk sessions_;
   ipmi::SolLink link_;
   ipmi::Udp udp_;
+  bool rests_ = false;
 };
 
 std::unique_ptr<Line> make(Shard& shard, const LineConfig& config, LineEvents& events) {

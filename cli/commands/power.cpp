@@ -2,7 +2,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <map>
+#include <memory>
 
 #include "cli/commands/bmc_job.h"
 #include "cli/commands/commands.h"
@@ -39,6 +41,7 @@ Exit show(Invocation& invocation, const std::string& act, const BmcJobRows& job)
   } else {
     Table table(status ? std::vector<std::string>{"POWER", "NODES", "DETAIL"}
                        : std::vector<std::string>{"RESULT", "NODES", "POWER", "DETAIL"});
+    table.keep_remarks();  // a reason is of use whole only
     for (auto& [key, names] : groups) {
       const auto& [result, power, text] = key;
       std::ranges::sort(names);
@@ -80,6 +83,26 @@ Result<> agree(Invocation& invocation, const std::string& act, const json::array
   return *agreed ? Result<>{} : fail(ErrorCode::Conflict, "nothing was done");
 }
 
+// While it lives, ^C says what it does not end.
+class GoesOn {
+ public:
+  GoesOn() : before_(::signal(SIGINT, told)) {
+    if (before_ == SIG_IGN) ::signal(SIGINT, SIG_IGN);
+  }
+  ~GoesOn() { ::signal(SIGINT, before_); }
+
+ private:
+  static void told(int) {
+    constexpr std::string_view text =
+        "\r\noob: what was asked goes on; `oob power status` and the consoles' logs say what comes of it\n";
+    (void)!::write(STDERR_FILENO, text.data(), text.size());
+    ::signal(SIGINT, SIG_DFL);
+    ::raise(SIGINT);
+  }
+
+  const sighandler_t before_;
+};
+
 Exit power(Invocation& invocation, const std::string& act, bool asks) {
   const std::string names = names_given(invocation);
   json::object body{{"names", names}, {"act", act}};
@@ -109,7 +132,10 @@ Exit power(Invocation& invocation, const std::string& act, bool asks) {
       if (const auto agreed = agree(invocation, act, rows); !agreed) return invocation.say(agreed.error());
     }
   }
-  const auto job = run_bmc_job(invocation, "/v1/power", body);
+  const auto job = [&] {
+    const auto changes = act == "status" ? nullptr : std::make_unique<GoesOn>();
+    return run_bmc_job(invocation, "/v1/power", body);
+  }();
   if (!job.error) return show(invocation, act, job);
   if (!job.started) return invocation.say(*job.error);
   invocation.note("oob: " + job.error->message + "; " + (act == "status" ? "" : "what was asked goes on. ") +

@@ -21,6 +21,14 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// A core would hold passwords. The hard limit stays: prlimit(1) allows one, for debugging.
+void no_core() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_CORE, &limit) != 0) return;
+  limit.rlim_cur = 0;
+  ::setrlimit(RLIMIT_CORE, &limit);
+}
+
 }  // namespace
 
 int daemon_main(const std::string& program, const std::function<int()>& run) noexcept try {
@@ -32,6 +40,7 @@ int daemon_main(const std::string& program, const std::function<int()>& run) noe
 
 Daemon::Daemon(std::string name, LogLevel level) : program(log_begun(std::move(name), level)) {
   raise_descriptor_limit();
+  no_core();
 }
 
 int Daemon::refuse(const Error& why) const {

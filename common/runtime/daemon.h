@@ -16,7 +16,7 @@ inline constexpr int kDaemonUsageStatus = 2;  // a mistake in a file or in usage
 int daemon_main(const std::string& program, const std::function<int()>& run) noexcept;
 
 // The log, the one who started us, as many descriptors as the system lets us have (each console keeps its log or line
-// open, each peer a socket), and the shard. One a process, before there are threads.
+// open, each peer a socket), no core dumps, and the shard. One a process, before there are threads.
 struct Daemon {
   Daemon(std::string name, LogLevel level);
   // It could not start: says why. The exit status.

@@ -4,6 +4,7 @@
 
 #include "agents/bmc/bmc_login.h"
 #include "agents/lines/settings.h"
+#include "common/limits.h"
 #include "common/text.h"
 #include "server/inventory/parts.h"
 
@@ -103,6 +104,9 @@ void read_key(TableReader& table, const LineKind& kind, const LineKey& key, cons
       break;
     case LineKey::Type::SecretFile:
       value = read_secret_place(table, key.name, secrets);
+      if (value && kind.name == "sol" && key.name == "password-file") {
+        secrets.back().bytes_max = limits::ipmi_password_bytes_max;
+      }
       break;
     case LineKey::Type::Words:
       value = read_words(table, key);

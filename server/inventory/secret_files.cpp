@@ -27,10 +27,14 @@ Result<Secret> read_secret(const std::string& inventory_folder, const std::strin
 
 void check_secret_files(const std::vector<SecretPlace>& places, const std::string& inventory_folder, Diagnostics& to) {
   std::set<std::string> seen;
-  for (const auto& [at, place] : places) {
+  for (const auto& [at, place, bytes_max] : places) {
     if (place.starts_with(kSecretOfAgent)) continue;
     if (!seen.insert(to_string(at) + " " + place).second) continue;  // of another port of the same console server
     const auto secret = read_secret(inventory_folder, place);
+    if (secret && bytes_max > 0 && secret->reveal().size() > bytes_max) {
+      to.error(at, in_quotes(place) + " holds a password that is longer than the " + std::to_string(bytes_max) +
+                       " letters that a BMC takes");
+    }
     if (secret) continue;
     if (secret.error().code == ErrorCode::Unavailable) {
       to.warning(at, secret.error().message);

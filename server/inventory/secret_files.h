@@ -14,6 +14,7 @@ namespace oob {
 struct SecretPlace {
   Position at;
   std::string place;
+  std::size_t bytes_max = 0;  // what it is for takes no more; 0: any
 };
 
 // What `key` of a console's line names, for the agent that serves the console and for no other. NotFound: it has no

@@ -71,6 +71,16 @@ def test_two_hundred_with_ten_dead_among_them_are_told_within_six_seconds():
             print(f"power status of 200 with 10 dead: {took:.2f} s")
 
 
+def test_a_slow_bmc_is_called_slow_and_given_the_time_that_was_asked_for():
+    with RudeBmc(2) as bmc, SolSite(node("web01", bmc) + node("web02", bmc, 1)) as site:
+        bmc.order("slow 2", 0)
+        bmc.order("slow 4.5", 1)
+        too_slow = rows(site.oob("power", "status", "web01", "-o", "json", check=False))["web01"]["text"]
+        assert "too slow" in too_slow and "--wait" in too_slow and "did not answer" not in too_slow, too_slow
+        done = rows(site.oob("power", "status", "--wait", "40", "web02", "-o", "json", timeout_s=60))["web02"]
+        assert done["power"] == "off" and done["result"] == "done", done
+
+
 def test_what_cannot_be_known_is_unknown_and_never_on_or_off():
     with RudeBmc() as bmc, SolSite(node("web01", bmc)) as site:
         bmc.order("power on")
@@ -131,6 +141,20 @@ def test_people_on_the_console_are_told_who_did_it():
         terminal.type(b"\x05c.")
         terminal.ended()
         terminal.close()
+
+
+def test_who_ends_the_waiting_is_told_that_the_bmc_goes_on():
+    with RudeBmc() as bmc, SolSite(node("web01", bmc)) as site:
+        bmc.order("power on")
+        bmc.order("silent")
+        waiting = subprocess.Popen([program("oob"), "power", "off", "--yes", "web01"], env={**os.environ, "OOB_SOCKET": site.socket},
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        site.wait_noted("web01", "asked for power off")
+        waiting.send_signal(signal.SIGINT)
+        _, said = waiting.communicate(timeout=10 * SLOW)
+        assert waiting.returncode == -signal.SIGINT, waiting.returncode
+        assert "what was asked goes on" in said and "power status" in said, said
 
 
 def test_an_agent_reaches_only_what_its_own_file_allows():
@@ -262,4 +286,12 @@ def test_a_wrong_bmc_table_is_told_with_its_place():
         assert 'site.toml:2:1: error: unknown key "adress" in the bmc of "a"; did you mean "address"?' in check(
             '[node.a]\nbmc = { adress = "10.9.1.1", password-file = "p" }\n').replace(":2:9:", ":2:1:"), "names the nearest"
         assert "2:" in check('[node.a]\nbmc = { address = "10.9.1.1", password-file = "none" }\n')
+        assert 'did you mean "password-file"' in check('[node.a]\nbmc = { address = "10.9.1.1", password = "x" }\n')
+        assert 'did you mean "administrator"' in check(
+            '[node.a]\nbmc = { address = "10.9.1.1", password-file = "/dev/null", privilege = "admin" }\n')
+        with open(os.open(f"{site.folder}/inventory.d/long", os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            file.write("a password of 21 byte\n")
+        for long in ('[node.a]\nbmc = { address = "10.9.1.1", password-file = "long" }\n',
+                     '[console.a]\nline = "sol"\naddress = "10.9.1.1"\npassword-file = "long"\n'):
+            assert re.search(r'error: "long" holds a password that is longer than the 20 letters', check(long)), check(long)
         assert "insecure = true" in check('[node.a]\nbmc = { address = "10.9.1.1", password-file = "/dev/null", suite = "lan-md5" }\n')

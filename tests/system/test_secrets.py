@@ -1,6 +1,7 @@
 """Secrets of lines: files on the server, given to the agent that dials the line, and kept nowhere."""
 import json
 import os
+import resource
 import subprocess
 
 from harness import Site, eventually, program
@@ -117,6 +118,17 @@ def test_the_secret_is_in_no_log_no_state_no_answer_and_no_argument():
                     if CANARY.encode() in file.read():
                         found.append(path)
         assert not found, found
+
+
+def test_a_daemon_that_crashes_leaves_no_core_with_passwords_unless_it_is_allowed_to():
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    try:
+        with Site() as site:
+            for daemon in site.daemons:
+                assert resource.prlimit(daemon.pid, resource.RLIMIT_CORE) == (0, before[1]), daemon.name
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
 
 
 def test_a_file_on_the_agents_machine_is_read_there_if_it_allows_that():

@@ -14,8 +14,8 @@ from harness import eventually, limit
 # rates are such that this does not come about by chance.
 STOOD = ("fault repeat 0.5", "fault noise 0.5", "fault oversize 0.07", "fault cut 0.07", "fault wrong-session 0.07",
          "fault wrong-sequence 0.07", "fault wrong-hmac 0.07", "fault no-suite-list", "fault no-payload-support",
-         "fault odd-payload-size", "fault zero-privilege", "fault repeat-sol 0.5", "fault nack 0.2", "fault partial 0.5",
-         "fault no-ack 0.07", "fault no-sol 0.07", "fault unavailable 0.2", "fault unanswered 0.2", "fault strict-window",
+         "fault odd-payload-size", "fault zero-privilege", "fault repeat-sol 0.5", "fault nack 0.1", "fault partial 0.5",
+         "fault no-ack 0.07", "fault no-sol 0.07", "fault unavailable 0.1", "fault unanswered 0.2", "fault strict-window",
          "slow 0.3", "sol-size 8", "sol-size 250", "code 6 4a c1", "code 6 4b c1", "code 6 3d c1")
 
 

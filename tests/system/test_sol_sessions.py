@@ -48,6 +48,25 @@ def test_why_a_bmc_refuses_us_is_said_in_words_and_its_end_is_waited_for():
                 answers(site, name)
 
 
+def test_a_wrong_password_is_tried_once_and_then_the_line_rests_and_what_passes_is_tried_on():
+    with RudeBmc(4) as bmc:
+        bmc.order("user 2 admin other admin", 0)
+        bmc.order("kg a-key-of-its-own", 1)
+        bmc.order("sessions 0", 2)
+        bmc.order("user 2 admin secret user", 3)
+        with SolSite("".join(sol_console(f"c{which}", bmc, which, privilege="operator") for which in range(4))) as site:
+            for name in ("c0", "c1"):
+                site.wait_detail(name, "the next try is in 10 minutes")
+                assert "^Eco" in site.console(name)["detail"], site.console(name)
+            for which in (2, 3):
+                bmc.wait(lambda state: state["commands"].get("06 38", 0) >= 5, which, 30, "five tries of a line that does not rest")
+                assert "10 minutes" not in site.console(f"c{which}")["detail"], site.console(f"c{which}")
+            assert [bmc.state(which)["commands"]["06 38"] for which in (0, 1)] == [1, 1]
+            bmc.order("user 2 admin secret admin", 0)
+            site.rest("POST", "/v1/consoles/c0/retry")
+            site.wait_up("c0")
+
+
 def test_suites_are_tried_from_the_strongest_and_the_one_found_is_told():
     with RudeBmc(3) as bmc:
         bmc.order("suites 3,17", 0)

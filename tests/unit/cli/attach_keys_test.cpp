@@ -343,6 +343,12 @@ TEST_F(Attach, a_pipe_is_read_only_when_its_bytes_can_be_sent) {
   EXPECT_TRUE(conversation->wants_input());
 }
 
+TEST_F(Attach, a_pipe_that_writes_is_told_what_the_line_notes_of_its_input) {
+  attach_as_writer(pipe());
+  event({{"type", "note"}, {"channel", 1}, {"text", "4 typed bytes may not have arrived"}});
+  EXPECT_EQ(outside.last_notice(), "4 typed bytes may not have arrived");
+}
+
 TEST_F(Attach, a_pipe_leaves_after_its_input_was_written_and_output_is_quiet) {
   attach_as_writer(pipe());
   type("date\n");

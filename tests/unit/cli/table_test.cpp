@@ -65,6 +65,23 @@ TEST(Table, what_is_cut_ends_in_an_ellipsis_and_short_columns_stay_whole) {
   EXPECT_NE(lines[1].find("up"), std::string::npos);
 }
 
+TEST(Table, remarks_that_are_kept_lose_nothing_and_stand_below_where_they_do_not_fit) {
+  Table table = sample();
+  table.keep_remarks();
+  EXPECT_EQ(table.text({100, false}), sample().text({100, false}));
+  EXPECT_EQ(table.text({40, false}),
+            "NAME                        STATE\n"
+            "web01                       up\n"
+            "a-console-with-a-long-name  down\n"
+            "    agent rack1 is not connected since\n"
+            "    this morning\n");
+  EXPECT_EQ(table.text({12, false}),
+            "NAME      S\xe2\x80\xa6\n"
+            "web01     up\n"
+            "a-conso\xe2\x80\xa6  d\xe2\x80\xa6\n"
+            "    agent\n    rack1 is\n    not\n    connected\n    since\n    this\n    morning\n");
+}
+
 TEST(Table, colour_is_only_there_when_asked_for) {
   EXPECT_EQ(sample().text({80, false}).find('\x1b'), std::string::npos);
   EXPECT_NE(sample().text({80, true}).find("\x1b[31m"), std::string::npos);

@@ -184,6 +184,13 @@ TEST(Nearest, one_edit_in_three_letters_is_near) {
   EXPECT_EQ(nearest_of(std::string(100'000, 'a'), {std::string(100'000, 'b')}), std::nullopt);
 }
 
+TEST(Nearest, the_only_word_that_begins_so_is_near) {
+  EXPECT_EQ(nearest_of("password", {"address", "password-file", "kg-file"}), "password-file");
+  EXPECT_EQ(nearest_of("admin", {"user", "operator", "administrator"}), "administrator");
+  EXPECT_EQ(nearest_of("rack3", {"rack3-console-1", "rack3-console-2"}), std::nullopt) << "which one?";
+  EXPECT_EQ(nearest_of("web", {"web-of-the-office"}), std::nullopt);
+}
+
 TEST(Nearest, quoting_escapes_and_cuts) {
   EXPECT_EQ(in_quotes("a\nb"), "\"a\\x0ab\"");
   EXPECT_EQ(in_quotes(std::string(100, 'a')), "\"" + std::string(80, 'a') + "...\"");

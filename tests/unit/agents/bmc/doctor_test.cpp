@@ -32,6 +32,7 @@ class DoctorTest : public testing::Test {
     doctor.start();
     EXPECT_TRUE(pump_until(shard, [&] { return over.has_value(); }));
     sound = over && *over;
+    why = over && !*over ? over->error().message : "";
     return found;
   }
   bool changed() const { return bmc.times(0x06, 0x4c) + bmc.times(0x0c, 0x21) > 0; }
@@ -39,6 +40,7 @@ class DoctorTest : public testing::Test {
   Shard shard;
   ScriptedBmc bmc{shard};
   bool sound = false;
+  std::string why;
   std::map<std::pair<unsigned, unsigned>, ipmi::Answer> answers{
       {{0x06, 0x38}, answer_of({1, 0x80, 0x04, 0x02, 0, 0, 0, 0})},
       {{0x06, 0x54}, answer_of({1, 0xc0, 3, 0x01, 0x41, 0x81, 0xc0, 17, 0x03, 0x44, 0x81})},
@@ -147,6 +149,33 @@ TEST_F(DoctorTest, no_users_right_is_changed_unless_the_bmc_says_which_one_we_ar
   const auto found = examine({.mends = {"sol-right"}});
   EXPECT_FALSE(changed());
   EXPECT_EQ(found.at("change").verdict, Verdict::Fault);
+}
+
+TEST_F(DoctorTest, of_a_name_that_nobody_knows_nothing_is_proposed_about_ports) {
+  bmc.answer = [](const ipmi::Request&) { return std::nullopt; };
+  EXPECT_NE(examine().at("answer").proposal.find("UDP port"), std::string::npos);
+  bmc.silence = ErrorCode::NotFound;
+  const std::string proposal = examine().at("answer").proposal;
+  EXPECT_EQ(proposal.find("UDP"), std::string::npos) << proposal;
+  EXPECT_NE(proposal.find("look it up"), std::string::npos) << proposal;
+}
+
+TEST_F(DoctorTest, a_slow_bmc_is_left_in_time_with_what_was_found_and_no_change_is_begun_any_more) {
+  const Duration patience(200);
+  bmc.holds = [](const ipmi::Request& request) { return request.netfn == ipmi::kChassis; };
+  auto found = examine({.patience = patience});
+  EXPECT_FALSE(sound);
+  EXPECT_TRUE(why.starts_with("the BMC is too slow: ")) << why;
+  EXPECT_EQ(found.at("login").verdict, Verdict::Fine);
+  EXPECT_FALSE(found.contains("power"));
+
+  bmc.holds = [](const ipmi::Request& request) {  // the first change's own step
+    return request.netfn == ipmi::kTransport && request.command == 0x21 && request.data.at(1) == std::byte{1};
+  };
+  found = examine({.mends = {"sol-enable", "sol-right"}, .patience = patience});
+  EXPECT_EQ(found.at("change").verdict, Verdict::Fault);
+  EXPECT_EQ(found.at("change").value, "not known: serial over LAN is switched on");
+  EXPECT_EQ(bmc.times(ipmi::kApp, 0x4c), 0u);
 }
 
 }  // namespace

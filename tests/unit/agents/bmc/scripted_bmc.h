@@ -18,6 +18,9 @@ struct ScriptedBmc {
   Result<> login = {};
   // Empty: silence, told as an Error at once.
   std::function<std::optional<ipmi::Answer>(const ipmi::Request&)> answer;
+  // True: its answer does not come for now.
+  std::function<bool(const ipmi::Request&)> holds = [](const ipmi::Request&) { return false; };
+  ErrorCode silence = ErrorCode::Unavailable;
   std::vector<ipmi::Request> heard;
   int sessions = 0;
   Shard& shard;
@@ -37,14 +40,16 @@ struct ScriptedBmc {
       }
       void command(ipmi::Request request, Answered done) override {
         script_.heard.push_back(request);
+        if (script_.holds(request)) return;
         const auto answer = script_.answer(request);
-        script_.shard.post([done = std::move(done), answer] {
-          answer ? done(*answer) : done(fail(ErrorCode::Unavailable, "the BMC fell silent"));
+        script_.shard.post([done = std::move(done), answer, silence = script_.silence] {
+          answer ? done(*answer) : done(fail(silence, "the BMC fell silent"));
         });
       }
       void ask_as_stranger(ipmi::Request request, Answered done) override {
         command(std::move(request), std::move(done));
       }
+      bool answered() const override { return !script_.heard.empty(); }
       std::string session_words() const override { return "administrator, suite 17"; }
 
      private:

@@ -26,6 +26,7 @@ class FakeBmc {
   std::vector<Protection> suites{Protection::Suite17, Protection::Suite3};
   Privilege limit = Privilege::Administrator;
   bool dead = false, only_pings = false, speaks_v20 = true, tells_instance = true, tells_status = true;
+  bool tells_sessions = true;
   std::size_t takes_at_once = 255;   // characters of a packet that it accepts
   int send_tries = 8;                // of one SOL packet, then it is thrown away
   std::uint8_t activation_code = 0;  // instead of success
@@ -37,6 +38,7 @@ class FakeBmc {
     std::unique_ptr<Keys> keys;
     std::uint32_t sequence = 1;
     std::uint8_t user_id = 2;
+    std::uint8_t port = 77;  // that it is from, as Get Session Info tells it
     std::set<std::uint32_t> seen = {};
   };
   std::map<std::uint32_t, Open> sessions;
@@ -208,7 +210,9 @@ class FakeBmc {
     const auto info = [&](std::uint32_t id) {
       out = {std::byte(id & 255), std::byte(8), std::byte(1)};
       if (sessions.count(id) > 0)
-        for (const unsigned b : {unsigned(sessions[id].user_id), 4u, 1u, 10u, 9u, 0u, 7u}) out.push_back(std::byte(b));
+        for (const unsigned b : {unsigned(sessions[id].user_id), 4u, 1u, 10u, 9u, 0u, 7u, 0u, 0u, 0u, 0u, 0u, 0u,
+                                 unsigned(sessions[id].port), 0u})
+          out.push_back(std::byte(b));
     };
     if (netfn != kApp) code = 0xc1;
     if (netfn == kApp) switch (cmd) {
@@ -222,6 +226,7 @@ class FakeBmc {
           break;
         case kGetSessionInfo:
           info(byte_at(data, 0) == 0 ? session : get32(data, 1));
+          if (!tells_sessions) code = 0xc1, out.clear();
           break;
         case kActivatePayload:
           code = activation_code != 0 ? activation_code : holder != 0 ? 0x80 : 0;

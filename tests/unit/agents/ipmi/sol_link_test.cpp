@@ -12,7 +12,7 @@ namespace {
 struct Console : Wire, SolLinkEvents {
   explicit Console(unsigned seed = 1) : Wire(seed) {}
 
-  void open(Busy busy = Busy::Wait, std::vector<std::uint32_t> ours = {}, const Quirks& quirks = {}) {
+  void open(Busy busy = Busy::Wait, std::vector<OpenedSession> ours = {}, const Quirks& quirks = {}) {
     SolSettings settings;
     settings.login.user = "oob";
     settings.login.password = Secret("secret");
@@ -31,7 +31,7 @@ struct Console : Wire, SolLinkEvents {
   }
 
   void link_send(ByteView datagram) override { to_bmc(datagram); }
-  void link_session(std::uint32_t id) override { session = id; }
+  void link_session(const OpenedSession& opened_now) override { session = opened_now.id, mark = opened_now; }
   void link_sessions_closed() override { ++closed_earlier; }
   void link_up(std::string detail) override { up = std::move(detail); }
   void link_facts(std::vector<std::pair<std::string, std::string>> all) override { facts = std::move(all); }
@@ -42,6 +42,7 @@ struct Console : Wire, SolLinkEvents {
   void link_writable() override { ++writable; }
   void link_note(std::string text) override { notes.push_back(std::move(text)); }
   void link_lost(std::string why) override { lost_output.push_back(std::move(why)); }
+  void link_secret_refused() override { ++secret_refused; }
   void link_down(std::string reason) override {
     EXPECT_TRUE(down.empty());
     down = std::move(reason);
@@ -50,7 +51,8 @@ struct Console : Wire, SolLinkEvents {
   std::optional<SolLink> link;
   unsigned opened = 0;
   std::uint32_t session = 0;
-  int closed_earlier = 0, writable = 0;
+  OpenedSession mark;
+  int closed_earlier = 0, writable = 0, secret_refused = 0;
   std::string up, down, output;
   std::vector<std::string> notes, lost_output;
   std::vector<std::pair<std::string, std::string>> facts;
@@ -193,13 +195,41 @@ TEST(SolLink, a_bmc_that_is_away_for_eight_seconds_keeps_the_console) {
 TEST(SolLink, the_session_of_an_earlier_start_is_closed_but_never_a_strangers) {
   Console c;
   c.open();
+  const OpenedSession ghost_then = c.mark;
   const std::uint32_t ghost = c.session, stranger = c.bmc.add_session(9);
   c.link.reset();  // killed: nothing was said
-  c.open(Busy::Wait, {ghost, stranger, 0x7777});
+  c.open(Busy::Wait, {ghost_then, {stranger, ghost_then.told}, {0x7777, ghost_then.told}});
   ASSERT_FALSE(c.up.empty()) << c.down;
   EXPECT_EQ(c.bmc.sessions.count(ghost), 0u);
   EXPECT_EQ(c.bmc.sessions.count(stranger), 1u);
   EXPECT_EQ(c.closed_earlier, 1);
+}
+
+TEST(SolLink, a_number_that_the_bmc_gave_anew_after_a_reset_is_neither_closed_nor_robbed) {
+  Console c;
+  c.open();
+  const OpenedSession then = c.mark;
+  c.link.reset();
+  c.bmc.sessions[then.id].port = 78;  // of the same user and machine: another line of ours, or a person's ipmitool
+  c.open(Busy::Wait, {then});
+  EXPECT_TRUE(has(c.down, "in use by user 2 from 10.9.0.7")) << c.down;
+  EXPECT_EQ(c.bmc.holder, then.id);
+  EXPECT_EQ(c.bmc.sessions.count(then.id), 1u);
+}
+
+TEST(SolLink, of_a_bmc_that_tells_nothing_of_sessions_none_is_closed_and_the_console_is_back_all_the_same) {
+  Console c;
+  c.bmc.tells_sessions = false;
+  c.open();
+  const OpenedSession then = c.mark;
+  EXPECT_EQ(then.told, "");
+  c.link.reset();
+  const std::uint32_t neighbour = c.bmc.add_session(2);
+  c.open(Busy::Wait, {then, {neighbour, ""}});
+  ASSERT_FALSE(c.up.empty()) << c.down;
+  EXPECT_EQ(c.bmc.holder, c.session);
+  EXPECT_EQ(c.bmc.sessions.count(then.id), 1u);
+  EXPECT_EQ(c.bmc.sessions.count(neighbour), 1u);
 }
 
 TEST(SolLink, closing_deactivates_and_closes) {

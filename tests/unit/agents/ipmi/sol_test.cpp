@@ -104,6 +104,20 @@ TEST(SolStream, an_overrun_is_a_loss_and_a_break_is_told) {
   EXPECT_EQ(s.ended, 1);
 }
 
+TEST(SolStream, a_storm_of_overruns_is_told_at_once_and_then_as_a_sum_every_ten_seconds) {
+  Stream s;
+  for (unsigned n = 0; n < 2500; ++n) {
+    s.come(n % 15 + 1, "x", true, 0x08);
+    s.pass(Duration(10));
+  }
+  ASSERT_EQ(s.lost.size(), 3u);
+  EXPECT_EQ(s.lost[0], "the BMC's buffer overran");
+  EXPECT_EQ(s.lost[1], "the BMC's buffer overran 999 times in the last 10 s");
+  s.pass(Duration(10'000));
+  ASSERT_EQ(s.lost.size(), 4u) << "the last ones were not told";
+  EXPECT_FALSE(s.stream.next_deadline());
+}
+
 TEST(SolStream, input_goes_packet_by_packet_as_it_is_acknowledged) {
   Stream s;
   EXPECT_EQ(s.stream.write(as_bytes("0123456789abc")), 10u);
@@ -191,13 +205,35 @@ TEST(SolStream, a_repeat_accepted_behind_a_refusal_is_not_typed_again) {
 TEST(SolStream, input_that_the_bmc_refuses_for_two_seconds_is_dropped_with_a_note) {
   Stream s;
   s.stream.write(as_bytes("abc"));
-  for (unsigned n = 1; s.notes.empty() && n < 30; ++n) {
-    s.ack((n - 1) % 15 + 1, 0, 0x40);
-    s.pass(Duration(210));
+  for (std::size_t offered = 0; s.notes.empty(); s.pass(Duration(5))) {
+    if (s.sent.size() > offered) s.ack(std::to_integer<unsigned>(s.sent[offered++][0]), 0, 0x40);
   }
   ASSERT_EQ(s.notes.size(), 1u);
   EXPECT_EQ(s.notes[0].substr(0, 19), "3 typed bytes were ");
   EXPECT_LE(s.clock.now() - SteadyTime(std::chrono::hours(1)), Duration(2400));
+}
+
+TEST(SolStream, what_a_bmc_says_it_took_nothing_of_is_offered_five_times_at_most_and_a_full_second_is_stood) {
+  for (const unsigned status : {0u, 0x40u}) {
+    Stream s;
+    s.stream.write(as_bytes("abc"));
+    std::size_t offered = 0;
+    while (s.notes.empty()) {
+      if (s.sent.size() > offered) s.ack(std::to_integer<unsigned>(s.sent[offered++][0]), 0, status);
+      s.pass(Duration(5));
+    }
+    EXPECT_EQ(offered, 5u);
+    EXPECT_TRUE(s.notes[0].starts_with("3 typed bytes were dropped")) << s.notes[0];
+
+    Stream full;
+    full.stream.write(as_bytes("abc"));
+    for (offered = 0; full.stream.next_deadline() && full.notes.empty(); full.pass(Duration(5))) {
+      const bool room = full.clock.now() - SteadyTime(std::chrono::hours(1)) > Duration(1000);
+      if (full.sent.size() > offered)
+        full.ack(std::to_integer<unsigned>(full.sent[offered++][0]), room ? 3 : 0, room ? 0 : status);
+    }
+    EXPECT_TRUE(full.notes.empty());
+  }
 }
 
 TEST(SolStream, input_that_nobody_acknowledges_is_withdrawn_after_two_seconds_and_the_number_agreed_anew) {

@@ -73,7 +73,7 @@ TEST(SolLine, remembers_its_session_and_closes_what_an_earlier_start_left) {
   const Folder folder;
   const std::uint32_t ghost = udp.bmc.add_session(2);
   udp.bmc.holder = ghost;
-  folder.write("127.0.0.1:" + udp.port + "\n" + "00001001\nnonsense\n\n");
+  folder.write("127.0.0.1:" + udp.port + "\n" + "00001001 020a0900074d00\nnonsense\n\n");
   ASSERT_EQ(ghost, 0x1001u);
   LineConfig config = line_to(udp);
   config.state_folder = folder.path;
@@ -81,7 +81,7 @@ TEST(SolLine, remembers_its_session_and_closes_what_an_earlier_start_left) {
   ASSERT_TRUE(until(bench, udp, [&] { return bench.events.up || bench.events.down; }));
   ASSERT_TRUE(bench.events.up) << *bench.events.down;
   EXPECT_EQ(udp.bmc.sessions.count(ghost), 0u);
-  EXPECT_EQ(folder.read(), "127.0.0.1:" + udp.port + "\n00001002\n");
+  EXPECT_EQ(folder.read(), "127.0.0.1:" + udp.port + "\n00001002 020a0900074d00\n");
   struct stat status {};
   ASSERT_EQ(::stat(folder.file().c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777u, 0600u);
