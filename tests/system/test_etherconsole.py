@@ -393,8 +393,6 @@ def test_a_paste_that_the_nodes_program_stops_reading_has_no_hole_and_its_typist
             note.text for note in log_reader.markers(site.log("web01"), "note")]
 
 
-
-
 @limit(240)
 def test_many_nodes_that_boot_at_once_are_heard_whole_or_what_is_missing_is_counted():
     nodes, lines = (64, 10_000) if os.environ.get("OOB_FULL") else (16, 1500)
