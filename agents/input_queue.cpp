@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/limits.h"
+#include "common/text.h"
 
 namespace oob {
 namespace {
@@ -28,7 +29,9 @@ bool InputQueue::was_refused(std::uint64_t session) const {
 
 void InputQueue::refuse(const Batch& batch, const std::string& why) {
   if (const auto known = known_.find(batch.session); known != known_.end()) known->second.refused = true;
-  told_({batch.session, batch.sequence, batch.written, why});
+  std::string words = why;
+  if (batch.under_way > 0) words += "; " + count_of(batch.under_way, "byte", "bytes") + " may have arrived";
+  told_({batch.session, batch.sequence, batch.written, words, batch.under_way});
 }
 
 void InputQueue::add(std::uint64_t session, std::uint64_t sequence, SteadyTime deadline, ByteView bytes, SteadyTime now,
@@ -55,20 +58,51 @@ void InputQueue::pump(SteadyTime now) {
       refuse(late, after_refused ? kAfterRefused : "late: the line took no input in time");
       continue;
     }
+    if (first.under_way > 0) return;
     const std::size_t taken = write_(ByteView(first.bytes).subspan(first.written));
-    first.written += taken;
-    waiting_bytes_ -= taken;
+    if (confirms_) {
+      first.under_way = taken;
+    } else {
+      first.written += taken;
+      waiting_bytes_ -= taken;
+    }
     if (first.written < first.bytes.size()) return;
-    const Fate fate{first.session, first.sequence, first.written, ""};
-    waiting_.pop_front();
-    told_(fate);
+    finish_first();
   }
+}
+
+void InputQueue::finish_first() {
+  const Fate fate{waiting_.front().session, waiting_.front().sequence, waiting_.front().written, ""};
+  waiting_.pop_front();
+  told_(fate);
+}
+
+void InputQueue::confirmed(std::size_t bytes, SteadyTime now) {
+  if (waiting_.empty()) return;
+  Batch& first = waiting_.front();
+  bytes = std::min(bytes, first.under_way);
+  if (bytes == 0) return;
+  first.under_way -= bytes;
+  first.written += bytes;
+  waiting_bytes_ -= bytes;
+  if (first.written == first.bytes.size()) finish_first();
+  pump(now);
 }
 
 void InputQueue::refuse_all(const std::string& why) {
   const auto refused = std::exchange(waiting_, {});
   waiting_bytes_ = 0;
   for (const Batch& batch : refused) refuse(batch, why);
+}
+
+void InputQueue::refuse_waiting(const std::string& why) {
+  std::list<Batch> kept;
+  if (!waiting_.empty() && waiting_.front().written + waiting_.front().under_way == waiting_.front().bytes.size()) {
+    kept.splice(kept.begin(), waiting_, waiting_.begin());
+  }
+  refuse_all(why);
+  waiting_ = std::move(kept);
+  if (!waiting_.empty()) waiting_bytes_ = waiting_.front().under_way;
 }
 
 void InputQueue::refuse_others(std::uint64_t keep_session, const std::string& why) {

@@ -24,7 +24,10 @@ LineHost::LineHost(Shard& shard, LineConfig config, std::unique_ptr<LineStore> s
       policy_(policy),
       events_(events),
       input_([this](ByteView bytes) { return driver_ ? driver_->write(bytes) : 0; },
-             [this](const InputQueue::Fate& fate) { events_.line_input_done(*this, fate); }),
+             [this](const InputQueue::Fate& fate) {
+               if (fate.under_way > 0 && driver_) driver_->withdraw();
+               events_.line_input_done(*this, fate);
+             }),
       retry_(shard),
       input_deadline_(shard),
       facts_told_(shard),
@@ -68,7 +71,9 @@ void LineHost::attempt() {
 void LineHost::open() {
   retry_.cancel();
   reading_ = true;
-  driver_ = find_line_kind(config_.kind)->make(shard_, config_, *this);
+  const LineKind& kind = *find_line_kind(config_.kind);
+  input_.set_confirms(kind.confirms);
+  driver_ = kind.make(shard_, config_, *this);
   driver_->start();
   config_.secrets.clear();
 }
@@ -158,6 +163,11 @@ void LineHost::line_waits(std::string for_what) {
 
 void LineHost::line_writable() {
   input_.pump(shard_.clock().now());
+  arm_input_deadline();
+}
+
+void LineHost::line_confirmed(std::size_t bytes) {
+  input_.confirmed(bytes, shard_.clock().now());
   arm_input_deadline();
 }
 
@@ -257,7 +267,10 @@ void LineHost::arm_input_deadline() {
   });
 }
 
-void LineHost::flush_input(std::uint64_t keep_session) { input_.refuse_others(keep_session, "the writer changed"); }
+void LineHost::flush_input(std::uint64_t keep_session) {
+  input_.refuse_others(keep_session, "the writer changed");
+  line_writable();
+}
 
 void LineHost::send_break(std::uint64_t session, std::uint64_t sequence, Duration duration) {
   if (!input_.is_new(session, sequence)) return;
@@ -268,7 +281,7 @@ void LineHost::send_break(std::uint64_t session, std::uint64_t sequence, Duratio
     if (const auto sent = driver_->send_break(duration); !sent) {
       fate.refused = sent.error().message;
     } else {
-      input_.refuse_all("a break was sent before the device took it");
+      input_.refuse_waiting("a break was sent before the device took it");
       const std::string length = std::to_string(sent->count()) + " ms";
       store_->append_event(RingRecord::Kind::Break, *sent == Duration(0) ? "as long as the peer makes it" : length,
                            wall_ms(shard_.clock().wall()));

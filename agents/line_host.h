@@ -76,6 +76,7 @@ class LineHost final : private LineEvents {
   void line_output(ByteView bytes) override;
   void line_waits(std::string for_what) override;
   void line_writable() override;
+  void line_confirmed(std::size_t bytes) override;
   void line_down(std::string reason) override;
   void line_note(std::string text) override;
   void line_lost(std::string why) override;

@@ -136,6 +136,18 @@ void declare_verb(CLI::App& app, const std::string& verb, CommandLine& into) {
   }
 }
 
+// What is wrong with words that no option or argument has taken.
+std::string not_expected(const CLI::App& app, const Command* command, const std::string& otherwise) {
+  const auto left = app.remaining(true);
+  const auto wrong = std::ranges::find_if(left, [](const auto& word) { return word.size() > 1 && word[0] == '-'; });
+  if (wrong == left.end() || command == nullptr) return otherwise;
+  const std::string name = wrong->substr(0, wrong->find('='));
+  Nearest nearest(name);
+  nearest.consider(server_option().names);
+  for (const Option& option : command->options) nearest.consider(last_name(option.names));
+  return "no option \"" + name + "\"" + did_you_mean(nearest.best());
+}
+
 // `oob NAME` becomes `oob attach NAME`; `oob help X` becomes `oob X --help`. False: an unknown word for help.
 bool spell_out(std::vector<std::string>& arguments, bool& plainly) {
   if (arguments[0] == "help") {
@@ -239,7 +251,9 @@ tl::expected<CommandLine, Refusal> parse_command_line(std::vector<std::string> a
       if (app.exit(error, out, err) != 0) {
         const bool of_two = find_command(verb) == nullptr && find_command(verb + " " + second_word) != nullptr;
         const std::string name = of_two ? verb + " " + second_word : verb;
-        return refuse(error.what() + std::string("\n`oob help " + name + "` shows how it is used"));
+        const bool extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+        return refuse((extra ? not_expected(app, find_command(name), error.what()) : error.what()) + "\n`oob help " +
+                      name + "` shows how it is used");
       }
       line.command = nullptr;
       line.say = help_for(verb, second_word);

@@ -12,7 +12,7 @@
 namespace oob {
 
 struct Pattern::Compiled {
-  explicit Compiled(const std::string& regex) : re("(?m)" + regex, options()) {}
+  explicit Compiled(const std::string& regex, const char* prefix = "(?m)") : re(prefix + regex, options()) {}
   static RE2::Options options() {
     RE2::Options out;
     out.set_log_errors(false);
@@ -27,8 +27,9 @@ Result<Pattern> Pattern::parse(std::string_view regex) {
   out.text_ = regex;
   out.compiled_ = std::make_shared<const Compiled>(out.text_);
   const std::string quoted = "\"" + escape_typed(regex) + "\"";
-  if (!out.compiled_->re.ok()) {
-    return fail(ErrorCode::Usage, quoted + " is no regular expression: " + escape_typed(out.compiled_->re.error()));
+  // Without what we put before it, which its author has not written.
+  if (const Compiled alone(out.text_, ""); !alone.re.ok()) {
+    return fail(ErrorCode::Usage, quoted + " is no regular expression: " + escape_typed(alone.re.error()));
   }
   if (RE2::PartialMatch("", out.compiled_->re)) {
     return fail(ErrorCode::Usage,

@@ -98,7 +98,7 @@ inline constexpr std::size_t unknown_senders_said_bytes_max = 4096;  // of all o
 inline constexpr auto ether_hello_every = 10s;                       // an etherconsole's node that says nothing else
 inline constexpr auto ether_silence_max = 35s;                       // nothing heard for so long: the line is down
 inline constexpr auto ether_again_after = 100ms;                     // input that is not confirmed is sent again
-inline constexpr int ether_tries_max = 10;                           // then it is told to be lost
+inline constexpr int ether_tries_max = 20;                           // then it is told to be lost
 inline constexpr std::size_t node_ring_bytes = 256 * 1024;           // of an etherconsole's node
 inline constexpr double node_frames_at_once = 200, node_frames_per_second = 2000;  // that it sends
 inline constexpr double node_inputs_at_once = 100, node_inputs_per_second = 100;   // that it obeys

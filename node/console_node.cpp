@@ -19,7 +19,9 @@ ConsoleNode::ConsoleNode(Settings settings, Events& events)
       piece_(kConsoleTextBytesMax),
       frame_(kConsoleFrameBytesMax),
       frames_(limits::node_frames_at_once, limits::node_frames_per_second),
-      inputs_(limits::node_inputs_at_once, limits::node_inputs_per_second) {}
+      inputs_(limits::node_inputs_at_once, limits::node_inputs_per_second) {
+  untyped_.reserve(kConsoleTextBytesMax);
+}
 
 void ConsoleNode::output(ByteView text, bool early, SteadyTime now) {
   const std::size_t taken = std::min(text.size(), ring_.size() - used_);
@@ -69,25 +71,37 @@ void ConsoleNode::obey(const ConsoleFrame& frame, SteadyTime now) {
   const bool repeated = frame.session == agent_ && frame.sequence <= applied_;
   if (!repeated) {
     if (settings_.key && frame.session < agent_) return;
-    if (frame.type == ConsoleFrame::Type::Input && !typed(frame.text, now)) return;
     agent_ = frame.session, applied_ = frame.sequence;
+    // What is left of the frame before is not typed any more: its sender has given it up.
+    untyped_.clear();
     if (frame.type == ConsoleFrame::Type::Break) break_at_ = now;
     if (frame.type == ConsoleFrame::Type::SysRq && frame.text.size() == 1) events_.sysrq(as_text(frame.text)[0]);
     if (frame.type == ConsoleFrame::Type::CtrlAltDel) events_.ctrl_alt_del();
   }
+  if (frame.sequence == applied_ && frame.type == ConsoleFrame::Type::Input && !typed(frame, repeated, now)) return;
   ConsoleFrame ack;
   ack.type = ConsoleFrame::Type::Ack, ack.to = frame.from, ack.peer = frame.session, ack.sequence = frame.sequence;
   send(ack);
 }
 
-bool ConsoleNode::typed(ByteView bytes, SteadyTime now) {
-  if (break_at_ && now - *break_at_ < kSysRqWithin && !bytes.empty()) {
-    if (bytes.size() > 1 && !events_.input(bytes.subspan(1))) return false;
-    break_at_.reset();
-    events_.sysrq(as_text(bytes)[0]);
-    return true;
+// True: all of it has been. What the terminal does not take now it is given when the frame comes again, since only then
+// the sender still wants that, and not later than the sender would.
+bool ConsoleNode::typed(const ConsoleFrame& frame, bool repeated, SteadyTime now) {
+  if (!repeated) {
+    ByteView bytes = frame.text;
+    if (break_at_ && now - *break_at_ < kSysRqWithin && !bytes.empty()) {
+      break_at_.reset();
+      events_.sysrq(as_text(bytes)[0]);
+      bytes = bytes.subspan(1);
+    }
+    untyped_.assign(bytes.begin(), bytes.end());
+    untyped_until_ = now + limits::input_age_max;
   }
-  return bytes.empty() || events_.input(bytes);
+  if (untyped_.empty()) return true;
+  if (now > untyped_until_) return false;
+  const std::size_t taken = events_.input(untyped_);
+  untyped_.erase(untyped_.begin(), untyped_.begin() + static_cast<std::ptrdiff_t>(taken));
+  return untyped_.empty();
 }
 
 void ConsoleNode::tick(SteadyTime now) {

@@ -22,8 +22,8 @@ class ConsoleNode {
   class Events {
    public:
     virtual ~Events() = default;
-    virtual bool send(ByteView frame) = 0;   // false: there is no room now
-    virtual bool input(ByteView bytes) = 0;  // all of them; false: not now, they will come again
+    virtual bool send(ByteView frame) = 0;          // false: there is no room now
+    virtual std::size_t input(ByteView bytes) = 0;  // takes 0..n of them; the rest comes again
     virtual void sysrq(char letter) = 0;
     virtual void ctrl_alt_del() = 0;
   };
@@ -41,7 +41,7 @@ class ConsoleNode {
   void flush(SteadyTime now);
   bool send(ConsoleFrame frame);
   void obey(const ConsoleFrame& frame, SteadyTime now);
-  bool typed(ByteView bytes, SteadyTime now);
+  bool typed(const ConsoleFrame& frame, bool repeated, SteadyTime now);
 
   const Settings settings_;
   Events& events_;
@@ -53,7 +53,9 @@ class ConsoleNode {
   Pace frames_, inputs_;
   std::optional<SteadyTime> hello_at_, break_at_;
   std::uint64_t agent_ = 0;    // the session of whoever typed last
-  std::uint32_t applied_ = 0;  // the last input of it that was taken
+  std::uint32_t applied_ = 0;  // the last frame of it that was obeyed
+  Bytes untyped_;              // what the terminal did not take of it yet
+  SteadyTime untyped_until_{};
 };
 
 }  // namespace oob

@@ -153,14 +153,10 @@ class Console final : public oob::ConsoleNode::Events {
  public:
   int packets = -1, terminal = -1, log = -1, orders = -1;
   bool send(oob::ByteView frame) override { return oob::send_frame(packets, frame); }
-  bool input(oob::ByteView bytes) override {
-    if (terminal < 0) return true;
-    if (!write_rest()) return false;
+  std::size_t input(oob::ByteView bytes) override {
+    if (terminal < 0) return bytes.size();
     const ssize_t taken = write(terminal, bytes.data(), bytes.size());
-    if (taken <= 0) return false;
-    // A terminal may take a part. What came again would be typed twice, so it is taken, and its rest kept.
-    rest_.assign(bytes.begin() + taken, bytes.end());
-    return true;
+    return taken < 0 ? 0 : std::size_t(taken);
   }
   void sysrq(char letter) override {
     if (letter == kCtrlAltDel || write(orders, &letter, 1) != 1)
@@ -173,18 +169,15 @@ class Console final : public oob::ConsoleNode::Events {
   [[noreturn]] void run(oob::ConsoleNode& node) {
     const auto now = [] { return std::chrono::steady_clock::now(); };
     oob::Bytes room(4096);
-    rest_.reserve(oob::kConsoleTextBytesMax);
     if (log >= 0) read_log(node, true);
     while (true) {
       node.tick(now());
-      write_rest();
       pollfd ready[] = {{packets, POLLIN, 0},
                         {log, POLLIN, 0},
                         // What the terminal says waits in it while there is much to be sent.
-                        {node.waiting_bytes() < oob::limits::node_ring_bytes / 2 ? terminal : -1, POLLIN, 0},
-                        {rest_.empty() ? -1 : terminal, POLLOUT, 0}};
+                        {node.waiting_bytes() < oob::limits::node_ring_bytes / 2 ? terminal : -1, POLLIN, 0}};
       const auto wait = std::chrono::ceil<std::chrono::milliseconds>(node.next_deadline(now()) - now());
-      if (poll(ready, 4, static_cast<int>(std::max<long>(wait.count(), 1))) < 0 && errno != EINTR) die_errno("poll");
+      if (poll(ready, 3, static_cast<int>(std::max<long>(wait.count(), 1))) < 0 && errno != EINTR) die_errno("poll");
       if (ready[0].revents != 0) receive(node, room, now());
       if (ready[1].revents != 0) read_log(node, false);
       if (ready[2].revents != 0) {
@@ -197,12 +190,6 @@ class Console final : public oob::ConsoleNode::Events {
   }
 
  private:
-  // What the terminal did not take of confirmed input. True: nothing is left.
-  bool write_rest() {
-    const ssize_t taken = rest_.empty() ? 0 : write(terminal, rest_.data(), rest_.size());
-    if (taken > 0) rest_.erase(rest_.begin(), rest_.begin() + taken);
-    return rest_.empty();
-  }
   void receive(oob::ConsoleNode& node, oob::Bytes& room, oob::SteadyTime now) const {
     for (int i = 0; i < 64; ++i) {
       const auto size = oob::receive_frame(packets, room);
@@ -225,8 +212,6 @@ class Console final : public oob::ConsoleNode::Events {
       node.output(oob::as_bytes(oob::kernel_log_text({record, std::size_t(size)})), early, now);
     }
   }
-
-  oob::Bytes rest_;
 };
 
 int run(const Options& options) {

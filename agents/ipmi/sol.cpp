@@ -43,6 +43,8 @@ std::size_t SolStream::write(ByteView bytes) {
   return taken;
 }
 
+void SolStream::withdraw() { first_sent_ = clock_.now() - limits::input_age_max; }
+
 void SolStream::send_break() {
   if (sending_ != Sending::Nothing) {
     break_wanted_ = true;
@@ -98,10 +100,10 @@ void SolStream::send_due() {
   if (sending_ == Sending::Characters && clock_.now() >= first_sent_ + limits::input_age_max) {
     // If the BMC has refused them it is known to hold none; if it is silent they may have been typed.
     if (sent_ == 0) {
-      drop("were dropped: the BMC took no more of them for 2 s");
+      drop("were dropped: the BMC did not take them in time");
       return idle();
     }
-    drop("may not have arrived: the BMC did not acknowledge them within 2 s");
+    drop("may not have arrived: the BMC did not acknowledge them in time");
     sending_ = Sending::Withdrawn;
     sent_ = 0;
     transmit();
@@ -132,6 +134,7 @@ void SolStream::acknowledged(std::size_t accepted, bool refused) {
   }
   accepted = std::min(accepted, characters_.size());
   characters_.erase(characters_.begin(), characters_.begin() + static_cast<std::ptrdiff_t>(accepted));
+  if (accepted > 0) events_.sol_confirmed(accepted);
   if (characters_.empty()) return idle();
   sent_ = 0;
   taken_ = accepted > 0;

@@ -19,12 +19,13 @@ class SolEvents {
   virtual ~SolEvents() = default;
   virtual void sol_send(ByteView payload) = 0;
   virtual void sol_output(ByteView bytes) = 0;
-  virtual void sol_lost(std::string why) = 0;   // output is missing before what follows
-  virtual void sol_note(std::string text) = 0;  // for the console's log
-  virtual void sol_writable() = 0;              // after write() took less than it was given
-  virtual void sol_unanswered() = 0;            // input was not acknowledged in time: is the session still ours?
-  virtual void sol_ended() = 0;                 // the BMC says that it ends serial over LAN
-  virtual void sol_stuck() = 0;                 // it takes no input any more, whatever we number it: begin anew
+  virtual void sol_lost(std::string why) = 0;         // output is missing before what follows
+  virtual void sol_note(std::string text) = 0;        // for the console's log
+  virtual void sol_writable() = 0;                    // after write() took less than it was given
+  virtual void sol_confirmed(std::size_t bytes) = 0;  // that write() took; the BMC has accepted them
+  virtual void sol_unanswered() = 0;                  // input was not acknowledged in time: is the session still ours?
+  virtual void sol_ended() = 0;                       // the BMC says that it ends serial over LAN
+  virtual void sol_stuck() = 0;                       // it takes no input any more, whatever we number it: begin anew
 };
 
 class SolStream {
@@ -39,6 +40,7 @@ class SolStream {
   // Takes one packet's worth, nothing while one is under way. What the BMC has not taken two seconds later is dropped,
   // with a note.
   std::size_t write(ByteView bytes);
+  void withdraw();    // what is under way is too late: as if the two seconds were over
   void send_break();  // once: a break that is repeated undoes itself. Waits for what write() took before
   void tick();
   std::optional<SteadyTime> next_deadline() const;

@@ -87,6 +87,10 @@ void SolLink::tick() {
 
 std::size_t SolLink::write(ByteView bytes) { return sol_ && !down_ ? sol_->write(bytes) : 0; }
 
+void SolLink::withdraw() {
+  if (sol_ && !down_) sol_->withdraw();
+}
+
 bool SolLink::send_break() {
   if (!sol_ || down_) return false;
   sol_->send_break();

@@ -41,6 +41,7 @@ class SolLinkEvents {
   virtual void link_facts(std::vector<std::pair<std::string, std::string>> facts) = 0;
   virtual void link_output(ByteView bytes) = 0;
   virtual void link_writable() = 0;
+  virtual void link_confirmed(std::size_t bytes) = 0;
   virtual void link_note(std::string text) = 0;
   virtual void link_lost(std::string why) = 0;
   virtual void link_secret_refused() = 0;  // before link_down(): it is for the password or the key
@@ -58,6 +59,7 @@ class SolLink final : public Conversation, private SessionEvents, private SolEve
   std::optional<SteadyTime> next_deadline() const override;
 
   std::size_t write(ByteView bytes);
+  void withdraw();
   bool send_break();  // false: it is not up
   // Deactivates, closes the session; nothing is called afterwards and no answer is waited for.
   void close();
@@ -74,6 +76,7 @@ class SolLink final : public Conversation, private SessionEvents, private SolEve
   void sol_lost(std::string why) override { events_.link_lost(std::move(why)); }
   void sol_note(std::string text) override { events_.link_note(std::move(text)); }
   void sol_writable() override { events_.link_writable(); }
+  void sol_confirmed(std::size_t bytes) override { events_.link_confirmed(bytes); }
   void sol_unanswered() override;
   void sol_ended() override;
   void sol_stuck() override { down("the BMC takes no input any more"); }

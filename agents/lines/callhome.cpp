@@ -19,6 +19,8 @@ constexpr LineKey kKeys[] = {
     {"insecure", LineKey::Type::Boolean, false, "true allows plain calls from beyond loopback"},
 };
 
+constexpr std::string_view kUnshared[] = {"listen", "source", "token-file"};
+
 Result<> check(const LineConfig& config, std::string& key) {
   const bool token = config.settings.contains("token-file"), tls = config.settings.contains("tls-file");
   const std::string source = text_setting(config, "source", "");
@@ -102,6 +104,7 @@ Result<> CallhomeLine::join() {
     return found == config_.secrets.end() ? Secret() : found->second;
   };
   terms.token = secret("token-file"), terms.tls = secret("tls-file");
+  terms.tls_place = text_setting(config_, "tls-file", "");
   // A broken server does not make us let in whom the inventory would not.
   if (config_.settings.contains("token-file") && (terms.token.reveal().size() < limits::callhome_token_bytes_min ||
                                                   terms.token.reveal().size() > limits::callhome_token_bytes_max)) {
@@ -221,7 +224,12 @@ std::unique_ptr<Line> make(Shard& shard, const LineConfig& config, LineEvents& e
 
 }  // namespace
 
-extern const LineKind kCallhomeKind{"callhome", "the node dials the agent", kKeys, check, make, nullptr, {}, false,
-                                    true};
+extern const LineKind kCallhomeKind{.name = "callhome",
+                                    .doc = "the node dials the agent",
+                                    .keys = kKeys,
+                                    .check = check,
+                                    .make = make,
+                                    .listens = true,
+                                    .unshared = kUnshared};
 
 }  // namespace oob

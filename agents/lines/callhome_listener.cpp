@@ -43,6 +43,9 @@ Result<> CallhomeListener::join(const std::string& console, Terms terms, std::fu
       return conflict(std::string(terms.tls.empty() ? "with" : "without") +
                       " tls-file; all of one listener have it, or none");
     }
+    // Before it is known whose a call is, its TLS needs a certificate. A renewed one is of the same file.
+    if (member.terms.tls_place != terms.tls_place)
+      return conflict("with another tls-file; all of one listener have the same one");
     if (!member.terms.token.empty() && member.terms.token.reveal() == terms.token.reveal())
       return conflict("with the same token; give each its own");
     // What a node says to a line without a token is that line's output, its token for another one included.

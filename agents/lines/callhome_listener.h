@@ -38,15 +38,16 @@ class CallhomeListener {
   // What a line wants to be called by.
   struct Terms {
     std::optional<SenderRule> source;
-    Secret token;  // empty: none is asked for
-    Secret tls;    // PEM: certificate, those of CAs in between, key; empty: plain
+    Secret token;                // empty: none is asked for
+    Secret tls;                  // PEM: certificate, those of CAs in between, key; empty: plain
+    std::string tls_place = {};  // of the file it is from; "": plain
   };
 
   explicit CallhomeListener(Shard& shard) : shard_(shard), listener_(shard) {}
   Result<> open(const std::string& listen);  // does nothing if it is open
 
   // `called` is told, not from inside, that take() has something. Conflict: the lines of one listener are all with TLS
-  // or all without, and it can be told whose a call is. A certificate that is new holds for the calls that come.
+  // by one file or all without, and it can be told whose a call is. What the file holds now is for the calls that come.
   Result<> join(const std::string& console, Terms terms, std::function<void()> called);
   void leave(const std::string& console, std::uint64_t ticket);
   std::uint64_t ticket_of(const std::string& console) const;  // of the last join()

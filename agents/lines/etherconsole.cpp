@@ -74,6 +74,7 @@ class EtherconsoleLine final : public Line, private EtherListener::Receiver {
     later([this] { open(); });
   }
   std::size_t write(ByteView bytes) override;
+  void withdraw() override;
   const char* takes_no_input() const override { return plain_ ? kOneWay : nullptr; }
   void set_reading(bool) override {}
   bool can_wait() const override { return false; }
@@ -259,7 +260,9 @@ void EtherconsoleLine::alive(const ConsoleFrame& frame) {
 void EtherconsoleLine::in_order(FrameOrder::Is is, std::uint32_t missing) {
   keep_session();
   if (is == FrameOrder::Is::NewSession) {
-    if (waits_) confirmed(sequence_);  // what was for the earlier one is not for this
+    // What was for the earlier one is not for this: it is not sent again, and withdrawn in time.
+    again_.cancel();
+    if (waits_ && sending_ == Type::Break) confirmed(sequence_);
     ++counters_.restarts;
     note("the node's console began anew");
   }
@@ -312,6 +315,13 @@ std::size_t EtherconsoleLine::write(ByteView bytes) {
   return taken;
 }
 
+void EtherconsoleLine::withdraw() {
+  if (!std::exchange(waits_, false)) return;
+  again_.cancel();
+  ++counters_.unconfirmed;
+  events_.line_note("the node did not confirm what was typed; it may not have arrived");
+}
+
 Result<Duration> EtherconsoleLine::send_break(Duration duration) {
   if (plain_) return fail(ErrorCode::Conflict, kOneWay);
   if (waits_) return fail(ErrorCode::Conflict, "the node has not confirmed what was typed before; try again");
@@ -332,8 +342,9 @@ void EtherconsoleLine::queue(Type type, ByteView text) {
 
 void EtherconsoleLine::send() {
   if (tries_++ == limits::ether_tries_max) {
+    if (sending_ != Type::Break) return;  // withdraw() comes just now
     ++counters_.unconfirmed;
-    events_.line_note("the node did not confirm what was typed; it may not have arrived");
+    events_.line_note("the node did not confirm a break; it may not have arrived");
     return confirmed(sequence_);
   }
   ConsoleFrame frame;
@@ -350,7 +361,9 @@ void EtherconsoleLine::confirmed(std::uint32_t sequence) {
   if (!waits_ || sequence != sequence_) return;
   waits_ = false;
   again_.cancel();
-  if (!std::exchange(refused_, false)) return;
+  const bool refused = std::exchange(refused_, false);
+  if (sending_ == Type::Input) return events_.line_confirmed(unconfirmed_.size());
+  if (!refused) return;
   later([this] {
     if (!down_) events_.line_writable();
   });
@@ -393,6 +406,7 @@ extern const LineKind kEtherconsoleKind{.name = "etherconsole",
                                         .make = make,
                                         .speaks_on = true,
                                         .listens = true,
-                                        .unshared = kUnshared};
+                                        .unshared = kUnshared,
+                                        .confirms = true};
 
 }  // namespace oob

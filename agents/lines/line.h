@@ -45,7 +45,9 @@ class LineEvents {
   virtual void line_output(ByteView bytes) = 0;
   // Instead of line_up(), maybe several times: it cannot be up yet, for something that is no failure. "waits for .."
   virtual void line_waits(std::string) {}
-  virtual void line_writable() = 0;                // after write() took less than it was given
+  virtual void line_writable() = 0;  // after write() took less than it was given
+  // Of a kind that confirms: so many more of the bytes that write() took have arrived. write() is called from within.
+  virtual void line_confirmed(std::size_t) {}
   virtual void line_down(std::string reason) = 0;  // once; the driver is dead after it and does nothing more
   // Between two bytes of output, for the log. The driver bounds how often.
   virtual void line_note(std::string text) = 0;  // worth knowing: "break received"
@@ -61,6 +63,9 @@ class Line {
   virtual void start() = 0;   // reports are never made from inside start()
   // Takes what the device takes now, 0..n bytes, and never blocks.
   virtual std::size_t write(ByteView bytes) = 0;
+  // Of a kind that confirms: what write() took and line_confirmed() has not named is too late, and its typist has been
+  // told so. It is not to be tried any more; what write() takes next is of something else.
+  virtual void withdraw() {}
   // Why this kind of line takes no input at all; null: it does.
   virtual const char* takes_no_input() const { return nullptr; }
   virtual void set_reading(bool on) = 0;  // flow control: while off, the kernel's buffers fill and the peer blocks
@@ -102,6 +107,9 @@ struct LineKind {
   bool listens = false;
   // Keys that together name what one line of an agent alone can have: a port, a sender. Empty: lines may share.
   std::span<const std::string_view> unshared = {};
+  // Its device confirms what was typed: only what line_confirmed() names has arrived. No such kind has a login script
+  // yet; LoginGate would have to pass line_confirmed() and withdraw() on.
+  bool confirms = false;
 };
 
 std::span<const LineKind> line_kinds();

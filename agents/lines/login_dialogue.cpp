@@ -26,7 +26,8 @@ RE2::Options pattern_options() {
 }
 
 struct Compiled {
-  explicit Compiled(const std::string& pattern) : re("(?m)" + pattern, pattern_options()) {}
+  explicit Compiled(const std::string& pattern, const char* prefix = "(?m)")
+      : re(prefix + pattern, pattern_options()) {}
   bool in(std::string_view text) const { return RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), re); }
   RE2 re;
 };
@@ -43,6 +44,66 @@ std::string on_one_line(std::string_view text) {
   }
   if (out.ends_with(" | ")) out.resize(out.size() - 3);
   return out;
+}
+
+// How many bytes at the beginning of `text` a terminal shows no letter of: a control character, an escape sequence
+// (ECMA-48), or what a shell prints to wrap a line or to erase, a space and back.
+std::size_t unseen_bytes(std::string_view text) {
+  const auto is = [&](std::size_t at, unsigned least, unsigned most) {
+    const unsigned code = at < text.size() ? static_cast<unsigned char>(text[at]) : 256;
+    return code >= least && code <= most;
+  };
+  if (is(0, ' ', ' ')) return is(1, '\b', '\b') || is(1, '\r', '\r') ? 2 : 0;
+  if (!is(0, 0, 0x1f) && !is(0, 0x7f, 0x7f)) return 0;
+  if (!is(0, 0x1b, 0x1b)) return 1;
+  const bool csi = is(1, '[', '[');
+  std::size_t end = csi ? 2 : 1;
+  while (is(end, 0x20, csi ? 0x3f : 0x2f)) ++end;
+  return std::min(text.size(), end + 1);
+}
+
+// The bytes of a text, or those that a terminal shows as letters, and where each stands.
+struct Letters {
+  Letters(std::string_view of, bool shown) {
+    for (std::size_t here = 0; here < of.size();) {
+      const std::size_t unseen = shown ? unseen_bytes(of.substr(here)) : 0;
+      if (unseen == 0) text += of[here], at.push_back(here);
+      here += std::max<std::size_t>(unseen, 1);
+    }
+  }
+  ~Letters() { wipe(text); }
+  std::string text;
+  std::vector<std::size_t> at;
+};
+
+std::string mask_letters(const std::string& text, std::string_view secret, bool shown) {
+  static constexpr std::string_view kMask = "***";
+  const Letters all(text, shown), wanted(secret, shown);
+  const std::string_view word = wanted.text, letters = all.text;
+  if (word.empty()) return text;
+  std::string out;
+  std::size_t copied = 0, from = 0;  // of the text; of its letters
+  const auto mask = [&](std::size_t begin, std::size_t end) {
+    out += text.substr(copied, all.at[begin] - copied);
+    out += kMask;
+    copied = all.at[end - 1] + 1;
+    from = end;
+  };
+  for (std::size_t n = std::min(letters.size(), word.size() - 1); n >= kPartBytes; --n) {  // its end at the beginning
+    if (!letters.starts_with(word.substr(word.size() - n))) continue;
+    mask(0, n);
+    break;
+  }
+  for (auto at = letters.find(word, from); at != std::string_view::npos; at = letters.find(word, from)) {
+    mask(at, at + word.size());
+  }
+  for (std::size_t n = std::min(letters.size() - from, word.size() - 1); n >= kPartBytes;
+       --n) {  // its beginning at the end
+    if (!letters.ends_with(word.substr(0, n))) continue;
+    mask(letters.size() - n, letters.size());
+    break;
+  }
+  return out + text.substr(copied);
 }
 
 std::string seconds(Duration time) {
@@ -220,7 +281,7 @@ std::string LoginDialogue::standing() const {
 
 std::string LoginDialogue::last_words() const {
   std::string text = transcript_;
-  for (const auto& [key, secret] : secrets_) text = mask_secret(std::move(text), secret.reveal());
+  for (const auto& [key, secret] : secrets_) text = mask_secret(text, secret.reveal());
   text = on_one_line(text);
   if (text.empty()) return "the device said nothing";
   const bool cut = text.size() > kShownBytes;
@@ -232,38 +293,19 @@ Result<> check_pattern(const std::string& pattern) {
   if (pattern.size() > limits::login_pattern_bytes_max)
     return oob::fail(ErrorCode::Usage, "the regular expression is longer than " +
                                            std::to_string(limits::login_pattern_bytes_max) + " bytes");
-  const Compiled compiled(pattern);
-  if (!compiled.re.ok())
+  // Without what we put before it, which its author has not written.
+  if (const Compiled alone(pattern, ""); !alone.re.ok())
     return oob::fail(ErrorCode::Usage,
-                     in_quotes(pattern) + " is no regular expression: " + escape_controls(compiled.re.error()));
+                     in_quotes(pattern) + " is no regular expression: " + escape_controls(alone.re.error()));
+  const Compiled compiled(pattern);
   if (compiled.in(""))
     return oob::fail(ErrorCode::Usage,
                      in_quotes(pattern) + " is found in any text, even in none; write what is really waited for");
   return {};
 }
 
-std::string mask_secret(std::string text, std::string_view secret) {
-  static constexpr std::string_view kMask = "***";
-  if (secret.empty()) return text;
-  std::string out;
-  std::string_view left = text;
-  for (std::size_t n = std::min(left.size(), secret.size() - 1); n >= kPartBytes; --n) {  // its end at the beginning
-    if (!left.starts_with(secret.substr(secret.size() - n))) continue;
-    out = kMask;
-    left.remove_prefix(n);
-    break;
-  }
-  for (auto at = left.find(secret); at != std::string_view::npos; at = left.find(secret)) {
-    out += left.substr(0, at);
-    out += kMask;
-    left.remove_prefix(at + secret.size());
-  }
-  for (std::size_t n = std::min(left.size(), secret.size() - 1); n >= kPartBytes; --n) {  // its beginning at the end
-    if (!left.ends_with(secret.substr(0, n))) continue;
-    left.remove_suffix(n);
-    return out + std::string(left) + std::string(kMask);
-  }
-  return out + std::string(left);
+std::string mask_secret(const std::string& text, std::string_view secret) {
+  return mask_letters(mask_letters(text, secret, false), secret, true);
 }
 
 }  // namespace oob

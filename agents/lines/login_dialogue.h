@@ -73,7 +73,8 @@ class LoginDialogue {
 // Usage: no regular expression (RE2), too long, or one that is found in any text.
 Result<> check_pattern(const std::string& pattern);
 
-// `text` with every occurrence of `secret` as ***, also those that its beginning or end cuts.
-std::string mask_secret(std::string text, std::string_view secret);
+// `text` with every occurrence of `secret` as ***, also those that its beginning or end cuts, and those with control
+// characters and escape sequences in them, as a wrapped echo has.
+std::string mask_secret(const std::string& text, std::string_view secret);
 
 }  // namespace oob

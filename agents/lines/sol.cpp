@@ -169,6 +169,10 @@ class SolLine final : public Line, private ipmi::SolLinkEvents {
     udp_.rearm();
     return taken;
   }
+  void withdraw() override {
+    link_.withdraw();
+    udp_.rearm();
+  }
   void set_reading(bool) override {}
   // A BMC does not hold the host up: what is not read it throws away, at last.
   bool can_wait() const override { return false; }
@@ -194,6 +198,7 @@ class SolLine final : public Line, private ipmi::SolLinkEvents {
   }
   void link_output(ByteView bytes) override { events_.line_output(bytes); }
   void link_writable() override { events_.line_writable(); }
+  void link_confirmed(std::size_t bytes) override { events_.line_confirmed(bytes); }
   void link_note(std::string text) override { events_.line_note(std::move(text)); }
   void link_lost(std::string why) override { events_.line_lost(std::move(why)); }
   void link_secret_refused() override {
@@ -233,6 +238,7 @@ extern const LineKind kSolKind{
     .make = make,
     .speaks_on = true,
     .unshared = kUnshared,
+    .confirms = true,
 };
 
 }  // namespace oob

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "agents/lines/settings.h"
 #include "common/limits.h"
 #include "common/text.h"
 #include "common/toml/table.h"
@@ -163,7 +164,13 @@ class Loader {
     std::string source = console.agent + "\n" + console.line.kind, words;
     for (const std::string_view key : kind->unshared) {
       const auto value = console.line.settings.find(std::string(key));
-      source += "\n" + (value == console.line.settings.end() ? "" : value->second);
+      const LineKey::Type type = key_of(kind->keys, key).type;
+      std::string text = value == console.line.settings.end() ? "" : value->second;
+      const bool path = type == LineKey::Type::Path || type == LineKey::Type::SecretFile;
+      // Hardware addresses and hosts are the same in capitals.
+      if (!path)
+        std::ranges::transform(text, text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c | 32) : c; });
+      source += "\n" + text;
       if (value != console.line.settings.end()) words += (words.empty() ? "" : ", ") + std::string(key);
     }
     const auto [other, alone] = unshared_.try_emplace(source, console.name);

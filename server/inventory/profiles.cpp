@@ -7,6 +7,7 @@
 
 #include "common/limits.h"
 #include "common/names.h"
+#include "common/nearest.h"
 #include "common/text.h"
 
 namespace oob {
@@ -211,9 +212,14 @@ std::optional<Value> Profiles::merge(const Value& console, const Value& profile,
 std::vector<Profiles::Served> Profiles::consoles_of(const Entry& server) {
   std::vector<Served> out;
   TableReader table(server.value, "[console-server." + server.key + "]", to_);
-  for (const auto& entry : server.value.entries) table.any(entry.key);  // the consoles' readers look at the others
-  bool whole = true;
-  for (const char* key : {"profile", "address", "ports"}) whole = table.require(key) && whole;
+  std::vector<std::string> missing;
+  for (const char* key : {"profile", "address", "ports"}) {
+    if (!table.require(key)) missing.emplace_back(key);
+  }
+  // The consoles' readers look at the others, but without these there are none.
+  for (const auto& entry : server.value.entries) {
+    if (!nearest_of(entry.key, missing)) table.any(entry.key);
+  }
   table.text("address");
   table.integer("base", 0, kTcpPortMax);
   table.integer("increment", 1, kTcpPortMax);
@@ -221,7 +227,7 @@ std::vector<Profiles::Served> Profiles::consoles_of(const Entry& server) {
   const Value* ports = table.table("ports");
   const Value* profile = require(table);
   table.finish();
-  if (!whole || !ports || !profile || to_.errors() != errors) return out;
+  if (!missing.empty() || !ports || !profile || to_.errors() != errors) return out;
   Value common = server.value;
   std::erase_if(common.entries, [](const Entry& entry) { return entry.key == "ports"; });
   std::set<std::int64_t> taken;

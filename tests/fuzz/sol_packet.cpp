@@ -15,6 +15,7 @@ struct Events final : ipmi::SolEvents {
   void sol_lost(std::string) override {}
   void sol_note(std::string) override {}
   void sol_writable() override {}
+  void sol_confirmed(std::size_t) override {}
   void sol_unanswered() override {}
   void sol_ended() override { ended = true; }
   void sol_stuck() override { ended = true; }

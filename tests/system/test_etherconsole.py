@@ -233,7 +233,7 @@ def test_what_is_typed_to_a_program_that_reads_late_is_typed_once():
     node_mac, own = "02:00:00:00:04:11", "02:00:00:00:04:01"
     with Ethernet() as ether, Site(start=False) as site:
         space, agent = ether.space("node"), raw(ether.port(own))
-        agent.settimeout(0.5)
+        agent.settimeout(0.2)
         heard, go = f"{site.folder}/heard", f"{site.folder}/go"
         os.mkfifo(go)
         start_node(site, space, "--interface", ether.port(node_mac, space), "--", "/bin/sh", "-c",
@@ -256,7 +256,7 @@ def test_what_is_typed_to_a_program_that_reads_late_is_typed_once():
             return False
 
         texts = [b"%06d|" % number * 100 for number in range(200)]
-        first = next(i for i, text in enumerate(texts) if not confirmed(i + 1, text, 3))
+        first = next(i for i, text in enumerate(texts) if not confirmed(i + 1, text, 2))
         with open(go, "w") as file:
             file.write("\n")
         for i, text in enumerate(texts[first:first + 3]):
@@ -360,6 +360,37 @@ def test_who_speaks_on_an_ethernet_is_watched_and_a_stranger_is_adopted_by_the_l
         left, = eventually(lambda: [event.text for event in log_reader.markers(site.log("web01"), "detach")
                                     if "(watch)" in event.text], 20, "that it left")
         assert "lost" not in left, left
+
+
+@limit(90)
+def test_a_paste_that_the_nodes_program_stops_reading_has_no_hole_and_its_typist_is_told():
+    node_mac = "02:00:00:00:06:11"
+    with Ethernet() as ether, Site(interfaces=[ether.port("02:00:00:00:06:01")]) as site:
+        space = ether.space("node")
+        site.write_inventory(console("web01", site.interfaces[0], node_mac, insecure=True))
+        site.apply()
+        heard, go = f"{site.folder}/heard", f"{site.folder}/go"
+        os.mkfifo(go)
+        start_node(site, space, "--interface", ether.port(node_mac, space), "--", "/bin/sh", "-c",
+                   f"stty raw -echo; echo ready; read line < {go}; exec cat > {heard}")
+        site.wait_up("web01")
+        paste = b"".join(b"%06d|" % number for number in range(10_000))
+        done = subprocess.run([program("oob"), "attach", "web01"], input=paste, capture_output=True, timeout=60,
+                              env={**os.environ, "OOB_SOCKET": site.socket})
+        assert done.returncode == 6, done
+        assert b"may have arrived" in done.stderr, done.stderr
+        with open(go, "w") as file:
+            file.write("\n")
+        # Who has been told types anew; that is all that comes.
+        again = subprocess.run([program("oob"), "attach", "web01"], input=b"typed after", capture_output=True, timeout=60,
+                               env={**os.environ, "OOB_SOCKET": site.socket})
+        assert again.returncode == 0, again
+        eventually(lambda: b"typed after" in open(heard, "rb").read(), 20, "what was typed anew")
+        got = open(heard, "rb").read()
+        before, after = got[:got.index(b"typed after")], got[got.index(b"typed after"):]
+        assert paste.startswith(before) and after == b"typed after", (before[-40:], after[:40])
+        assert "the node did not confirm what was typed; it may not have arrived" in [
+            note.text for note in log_reader.markers(site.log("web01"), "note")]
 
 
 @limit(240)

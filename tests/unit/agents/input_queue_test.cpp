@@ -118,5 +118,58 @@ TEST_F(Input, beyond_the_limit_is_refused_and_the_limit_holds_again_after) {
   EXPECT_EQ(fates.size(), fit + 1);  // it waits
 }
 
+TEST_F(Input, of_a_line_that_confirms_is_written_when_it_is_confirmed_and_nothing_goes_behind_it_before) {
+  queue.set_confirms(true);
+  takes = 3;
+  add(1, 1, "abcd"), add(1, 2, "e");
+  takes = 100;
+  queue.pump(clock.now());
+  EXPECT_EQ(typed, "abc");
+  queue.confirmed(2, clock.now());
+  EXPECT_EQ(typed, "abc") << "it has not confirmed all that it took";
+  queue.confirmed(1, clock.now());
+  EXPECT_EQ(typed, "abcd");
+  EXPECT_TRUE(fates.empty());
+  queue.confirmed(1, clock.now());
+  EXPECT_EQ(typed, "abcde");
+  ASSERT_EQ(fates.size(), 1u);
+  EXPECT_EQ(fates[0].written, 4u);
+  EXPECT_EQ(fates[0].refused, "");
+  queue.confirmed(5, clock.now());
+  EXPECT_EQ(fates.at(1).written, 1u) << "no more than was under way";
+  add(1, 3, "");
+  EXPECT_EQ(fates.size(), 3u) << "nothing needs no confirmation";
+}
+
+TEST_F(Input, that_is_not_confirmed_in_time_is_told_to_be_uncertain_and_what_is_behind_it_is_not_typed) {
+  queue.set_confirms(true);
+  takes = 3;
+  add(1, 1, "abcd"), add(1, 2, "ef");
+  queue.confirmed(1, clock.now());
+  clock.advance(Duration(2001));
+  takes = 100;
+  queue.pump(clock.now());
+  ASSERT_EQ(fates.size(), 2u);
+  EXPECT_EQ(fates[0].written, 1u);
+  EXPECT_EQ(fates[0].under_way, 2u);
+  EXPECT_EQ(fates[0].refused, "late: the line took no input in time; 2 bytes may have arrived");
+  EXPECT_EQ(fates[1].refused, "typed after keys that were refused");
+  queue.confirmed(2, clock.now());  // too late
+  add(2, 1, "g");
+  EXPECT_EQ(typed, "abcg");
+  EXPECT_EQ(fates.size(), 2u);
+}
+
+TEST_F(Input, that_a_line_has_already_is_not_refused_for_a_break_behind_it) {
+  queue.set_confirms(true);
+  add(1, 1, "ab"), add(1, 2, "cd");
+  queue.refuse_waiting("a break");
+  ASSERT_EQ(fates.size(), 1u);
+  EXPECT_EQ(fates[0].sequence, 2u);
+  queue.confirmed(2, clock.now());
+  EXPECT_EQ(fates.at(1).refused, "");
+  EXPECT_EQ(typed, "ab");
+}
+
 }  // namespace
 }  // namespace oob

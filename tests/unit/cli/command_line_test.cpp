@@ -144,6 +144,17 @@ TEST(CommandLine, what_is_refused_points_at_the_help_that_tells_more) {
   EXPECT_EQ(parsed({"-V"}).command->name, "version");
 }
 
+TEST(CommandLine, an_option_that_there_is_not_is_told_with_the_nearest) {
+  EXPECT_EQ(refused({"tty", "--lnk", "x"}).text,
+            "oob: no option \"--lnk\"; did you mean \"--link\"?\n`oob help tty` shows how it is used\n");
+  EXPECT_EQ(refused({"ls", "--outptu=json"}).text,
+            "oob: no option \"--outptu\"; did you mean \"--output\"?\n`oob help ls` shows how it is used\n");
+  EXPECT_EQ(refused({"inventory", "apply", "--srever", "x"}).text.substr(0, 51),
+            "oob: no option \"--srever\"; did you mean \"--server\"?");
+  EXPECT_EQ(refused({"who", "-q"}).text.substr(0, 20), "oob: no option \"-q\"\n");
+  EXPECT_NE(refused({"tty", "web01", "web02"}).text.find("web02"), std::string::npos);
+}
+
 TEST(CommandLine, what_is_refused_is_shown_escaped) {
   const std::string text = refused({"ls", "-o", "\x1b[31mxml"}).text;
   EXPECT_EQ(text.find('\x1b'), std::string::npos);

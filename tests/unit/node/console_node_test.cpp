@@ -20,10 +20,10 @@ struct Far : ConsoleNode::Events {
     sent.emplace_back(frame.begin(), frame.end());
     return true;
   }
-  bool input(ByteView bytes) override {
-    if (!takes) return false;
-    typed += as_text(bytes);
-    return true;
+  std::size_t input(ByteView bytes) override {
+    const std::size_t taken = std::min(bytes.size(), takes);
+    typed += as_text(bytes.first(taken));
+    return taken;
   }
   void sysrq(char letter) override { letters += letter; }
   void ctrl_alt_del() override { ++restarts; }
@@ -40,7 +40,8 @@ struct Far : ConsoleNode::Events {
   std::vector<Bytes> sent;
   std::string typed, letters;
   int restarts = 0;
-  bool room = true, takes = true;
+  bool room = true;
+  std::size_t takes = 10'000;  // at once
 };
 
 struct Node {
@@ -129,12 +130,33 @@ TEST(ConsoleNode, does_what_it_is_told_once_and_confirms_each_time) {
 
 TEST(ConsoleNode, what_it_cannot_take_it_does_not_confirm) {
   Node node;
-  node.far.takes = false;
+  node.far.takes = 0;
   node.gets(Type::Input, 1, "x");
   EXPECT_TRUE(node.far.sent.empty());
-  node.far.takes = true;
+  node.far.takes = 1;
   node.gets(Type::Input, 1, "x");
   EXPECT_EQ(node.far.typed, "x");
+  EXPECT_EQ(node.far.last().type, Type::Ack);
+}
+
+TEST(ConsoleNode, what_it_takes_in_parts_it_confirms_when_it_has_taken_the_last_while_it_is_asked_to) {
+  Node node;
+  node.far.takes = 2;
+  node.gets(Type::Input, 1, "abc");
+  EXPECT_TRUE(node.far.sent.empty());
+  node.gets(Type::Input, 1, "abc");
+  EXPECT_EQ(node.far.typed, "abc");
+  EXPECT_EQ(node.far.sent.size(), 1u);
+  // Its sender has given up "fg": nobody asks for the rest any more.
+  node.gets(Type::Input, 2, "defg");
+  node.gets(Type::Input, 3, "h");
+  EXPECT_EQ(node.far.typed, "abcdeh");
+  EXPECT_EQ(node.far.last().sequence, 3u);
+  node.gets(Type::Input, 4, "ijk");
+  node.now += limits::input_age_max + Duration(1);
+  node.gets(Type::Input, 4, "ijk");
+  EXPECT_EQ(node.far.typed, "abcdehij") << "recorded, and sent again";
+  EXPECT_EQ(node.far.last().sequence, 3u);
 }
 
 TEST(ConsoleNode, what_is_for_another_session_or_machine_is_nothing_to_it) {

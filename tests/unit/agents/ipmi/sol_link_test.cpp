@@ -40,6 +40,7 @@ struct Console : Wire, SolLinkEvents {
     output += as_text(bytes);
   }
   void link_writable() override { ++writable; }
+  void link_confirmed(std::size_t bytes) override { confirmed += bytes; }
   void link_note(std::string text) override { notes.push_back(std::move(text)); }
   void link_lost(std::string why) override { lost_output.push_back(std::move(why)); }
   void link_secret_refused() override { ++secret_refused; }
@@ -48,6 +49,7 @@ struct Console : Wire, SolLinkEvents {
     down = std::move(reason);
   }
 
+  std::size_t confirmed = 0;
   std::optional<SolLink> link;
   unsigned opened = 0;
   std::uint32_t session = 0;

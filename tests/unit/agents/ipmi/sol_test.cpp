@@ -12,6 +12,7 @@ struct Stream : SolEvents {
   void sol_lost(std::string why) override { lost.push_back(std::move(why)); }
   void sol_note(std::string text) override { notes.push_back(std::move(text)); }
   void sol_writable() override { ++writable; }
+  void sol_confirmed(std::size_t bytes) override { confirmed += bytes; }
   void sol_unanswered() override { ++unanswered; }
   void sol_ended() override { ++ended; }
   void sol_stuck() override { ++stuck; }
@@ -48,6 +49,7 @@ struct Stream : SolEvents {
   std::string said;
   std::vector<std::string> lost, notes;
   int writable = 0, unanswered = 0, ended = 0, stuck = 0;
+  std::size_t confirmed = 0;
   SolStream stream{clock, *this, 10, 1};
 };
 
@@ -175,6 +177,7 @@ TEST(SolStream, what_was_accepted_in_part_goes_on_with_a_number_of_its_own) {
   Stream s;
   s.stream.write(as_bytes("abcdef"));
   s.ack(1, 4);
+  EXPECT_EQ(s.confirmed, 4u);
   s.pass(Duration(1));
   EXPECT_EQ(s.last(), "2 0 0 0 ef");
   s.ack(2, 0, 0x40);
@@ -183,6 +186,7 @@ TEST(SolStream, what_was_accepted_in_part_goes_on_with_a_number_of_its_own) {
   EXPECT_EQ(s.last(), "3 0 0 0 ef");
   s.ack(3, 2);
   EXPECT_TRUE(s.notes.empty());
+  EXPECT_EQ(s.confirmed, 6u);
 }
 
 TEST(SolStream, a_repeat_accepted_behind_a_refusal_is_not_typed_again) {
@@ -242,7 +246,7 @@ TEST(SolStream, input_that_nobody_acknowledges_is_withdrawn_after_two_seconds_an
     s.stream.write(as_bytes("rm x"));
     s.pass(Duration(2000));
     ASSERT_EQ(s.notes.size(), 1u);
-    EXPECT_EQ(s.notes[0], "4 typed bytes may not have arrived: the BMC did not acknowledge them within 2 s");
+    EXPECT_EQ(s.notes[0], "4 typed bytes may not have arrived: the BMC did not acknowledge them in time");
     EXPECT_EQ(s.unanswered, 1);
     EXPECT_EQ(s.last(), "1 0 0 0 ");
     EXPECT_EQ(s.stream.write(as_bytes("y")), 0u);
@@ -254,6 +258,19 @@ TEST(SolStream, input_that_nobody_acknowledges_is_withdrawn_after_two_seconds_an
     EXPECT_EQ(s.stream.write(as_bytes("y")), 1u);
     EXPECT_EQ(s.last(), had_it ? "3 0 0 0 y" : "2 0 0 0 y");
   }
+}
+
+TEST(SolStream, what_is_withdrawn_is_not_sent_again_and_not_confirmed) {
+  Stream s;
+  s.stream.write(as_bytes("rm x"));
+  s.pass(Duration(300));
+  s.stream.withdraw();
+  s.pass(Duration(0));
+  EXPECT_EQ(s.last(), "1 0 0 0 ");
+  EXPECT_EQ(s.unanswered, 1);
+  s.ack(1, 4);
+  EXPECT_EQ(s.confirmed, 0u) << "its typist has been told";
+  EXPECT_EQ(s.stream.write(as_bytes("y")), 1u);
 }
 
 TEST(SolStream, a_bmc_that_takes_no_input_whatever_its_number_is_begun_anew) {

@@ -174,6 +174,24 @@ TEST(Callhome, lines_of_one_listener_are_told_apart_by_tokens_or_addresses) {
   EXPECT_EQ(join("another", "10.8.0.0/16", kToken + "2"), "");
 }
 
+TEST(Callhome, lines_of_one_listener_have_one_tls_file_that_may_be_renewed) {
+  Shard shard;
+  CallhomeListener listener(shard);
+  const auto pem = [] {
+    const auto made = make_front_certificate({"127.0.0.1"}, SystemClock().wall()).value();
+    return made.certificate_pem + std::string(made.key_pem.reveal());
+  };
+  const auto join = [&](const std::string& name, const std::string& place) {
+    CallhomeListener::Terms terms;
+    terms.token = Secret(kToken + name), terms.tls = Secret(pem()), terms.tls_place = place;
+    const auto joined = listener.join(name, std::move(terms), [] {});
+    return joined ? std::string() : joined.error().message;
+  };
+  EXPECT_EQ(join("a", "one.pem"), "");
+  EXPECT_EQ(join("b", "one.pem"), "") << "the file holds another certificate now";
+  EXPECT_NE(join("c", "another.pem").find("with another tls-file"), std::string::npos);
+}
+
 TEST(Callhome, a_node_that_calls_anew_takes_the_place_of_its_dead_call) {
   Home home({{"token-file", "t"}}, {{"token-file", kToken}});
   Node before(home, kToken + "\nold");

@@ -277,6 +277,13 @@ TEST(LoginScript, a_secret_is_masked_wherever_it_stands) {
   EXPECT_EQ(mask_secret("", "hunter2"), "");
   EXPECT_EQ(mask_secret("aaaa", "a"), "************");
   EXPECT_EQ(mask_secret("x", ""), "x");
+  for (const char* echo : {"hun\r\nter2", "h\x1b[1mun\x1b[0;31mter2", "hun \rter2", "hu\x1b(Bnter2", "h\bunter2",
+                           "hunt \b\x1b[Ker2", "hu\x7fnt\ter2"}) {
+    EXPECT_EQ(mask_secret(std::string("a\x1b[1m ") + echo + "\x1b[0m b", "hunter2"), "a\x1b[1m ***\x1b[0m b");
+  }
+  EXPECT_EQ(mask_secret("\x1b[hunter2", "hunter2"), "\x1b[***") << "also where a terminal would show less of it";
+  EXPECT_EQ(mask_secret("\x1b[1mter\r\n2 x hun\r\nt\x1b[", "hunter2"), "\x1b[1m*** x ***\x1b[");
+  EXPECT_EQ(mask_secret("a b a\tb ab", "a\tb"), "a b *** ***");
 }
 
 }  // namespace

@@ -25,6 +25,10 @@ struct Recorder : LineEvents {
     EXPECT_FALSE(down);
     ++writable;
   }
+  void line_confirmed(std::size_t bytes) override {
+    EXPECT_FALSE(down);
+    confirmed += bytes;
+  }
   void line_down(std::string reason) override {
     EXPECT_FALSE(down) << "down twice";
     down = std::move(reason);
@@ -57,6 +61,7 @@ struct Recorder : LineEvents {
   LineFacts facts;
   Duration rest{0};
   std::string output;
+  std::size_t confirmed = 0;
   int pid = 0, writable = 0;
   std::function<void()> on_output, on_down;
 };

@@ -54,7 +54,7 @@ TEST(SolLine, comes_up_types_breaks_and_says_what_it_knows) {
   std::size_t sent = 0;
   ASSERT_TRUE(until(bench, udp, [&] {
     if (sent < 4) sent += bench.line->write(as_bytes("root").subspan(sent));
-    return udp.bmc.typed == "root" && bench.events.output == "login: ";
+    return udp.bmc.typed == "root" && bench.events.output == "login: " && bench.events.confirmed == 4;
   }));
   EXPECT_EQ(bench.line->send_break(Duration(0)).value_or(Duration(0)), Duration(300));
   EXPECT_TRUE(until(bench, udp, [&] { return udp.bmc.breaks == 1; }));

@@ -297,6 +297,35 @@ TEST(Inventory, two_consoles_of_one_agent_that_want_the_same_port_or_sender_are_
       "inventory.d/a.toml:6:10: warning: \"b\" and \"a\" have the same interface, mac; only one of them can be up\n");
 }
 
+TEST(Inventory, two_consoles_of_one_source_bmc_hardware_address_or_call_are_warned_about_and_others_are_not) {
+  const auto said = [](const std::string& first, const std::string& second) {
+    Diagnostics to;
+    const auto console = [](const std::string& name, const std::string& keys) {
+      return "[console." + name + "]\n" + keys + "\n";
+    };
+    EXPECT_TRUE(load({{"a.toml", console("a", first) + console("b", second)}}, to)) << to.text();
+    return to.text();
+  };
+  const auto one = [](const std::string& keys) {
+    return "warning: \"b\" and \"a\" have the same " + keys + "; only one of them can be up\n";
+  };
+  const std::string net = "line = 'netconsole'\ninsecure = true\nlisten = '10.9.0.1:6666'\nsource = ";
+  EXPECT_NE(said(net + "'10.9.0.5'", net + "'10.9.0.5'").find(one("listen, source")), std::string::npos);
+  EXPECT_EQ(said(net + "'10.9.0.5'", net + "'10.9.0.6'"), "");
+  const std::string ether = "line = 'etherconsole'\ninsecure = true\ninterface = 'eth0'\nmac = ";
+  EXPECT_NE(said(ether + "'02:00:00:00:0a:11'", ether + "'02:00:00:00:0A:11'").find(one("interface, mac")),
+            std::string::npos);
+  const std::string sol = "line = 'sol'\nuser = 'x'\npassword-file = 'agent:/x'\naddress = ";
+  EXPECT_NE(said(sol + "'bmc1'", sol + "'BMC1'").find(one("address")), std::string::npos);
+  EXPECT_EQ(said(sol + "'bmc1'", sol + "'bmc1'\ninstance = 2"), "");
+  const std::string serial = "line = 'serial'\ndevice = '/dev/serial/by-path/";
+  EXPECT_NE(said(serial + "a'", serial + "a'").find(one("device")), std::string::npos);
+  EXPECT_EQ(said(serial + "a'", serial + "A'"), "");
+  const std::string call = "line = 'callhome'\nlisten = '127.0.0.1:7000'\nsource = ";
+  EXPECT_NE(said(call + "'127.0.0.1'", call + "'127.0.0.1'").find(one("listen, source")), std::string::npos);
+  EXPECT_EQ(said(call + "'127.0.0.1'", call + "'127.0.0.2'"), "");
+}
+
 struct Mistake {
   const char* text;
   const char* wanted;  // after "inventory.d/a.toml:"; KINDS are all that there are

@@ -112,6 +112,13 @@ TEST(ConsoleServer, what_is_wrong_with_all_ports_is_said_once) {
   EXPECT_TRUE(says(it, "a.toml:4:1: error: unknown key \"usr\" in the console \"a1\"; did you mean \"user\"?"));
 }
 
+TEST(ConsoleServer, a_misspelt_key_that_is_needed_is_told_with_what_was_meant_and_once) {
+  const Loaded it("[console-server.a]\nprofile='opengear'\nadress='x'\nusr='oob'\nprts={'1-9'='a[1-9]'}\n");
+  EXPECT_EQ(it.said.text(),
+            "a.toml:3:1: error: unknown key \"adress\" in [console-server.a]; did you mean \"address\"?\n"
+            "a.toml:5:1: error: unknown table \"prts\" in [console-server.a]; did you mean \"ports\"?\n");
+}
+
 TEST(ConsoleServer, a_secret_that_is_missing_is_said_once_and_not_for_each_port) {
   Diagnostics said;
   std::vector<SecretPlace> places;
@@ -137,7 +144,7 @@ TEST(Profile, of_the_inventory_is_checked_where_it_stands) {
   EXPECT_TRUE(says(Loaded("[profile.x.tcp]\nadress = 'y'\n"), "a.toml:2:1: error: unknown key \"adress\""));
   EXPECT_TRUE(says(Loaded("[profile.x.ssh]\nlogin = [ { expect = '(' } ]\n[console.a]\nprofile = 'x'\nline = 'ssh'\n"
                           "address = 'h'\nuser = 'u'\n"),
-                   "a.toml:2:22: error: \"(\" is no regular expression"));
+                   "a.toml:2:22: error: \"(\" is no regular expression: missing ): (\n"));
 }
 
 TEST(Profile, gives_one_console_its_keys_and_its_port) {
