@@ -50,9 +50,9 @@ Result<NewBmc> BmcStream::bmc_of(wire::BmcRequest& request, std::string& port) c
   auto login = bmc_login(config, key);
   if (!login) return tl::unexpected(login.error());
   port = text_setting(config, "port", port);
-  const bool power = power_act_of(request.act()).has_value();
+  const auto power = power_act_of(request.act());
   return ipmi_bmc(shard_, bmc_host_port(config), std::move(*login),
-                  power ? power_answer_time(Duration(request.patience_ms())) : limits::ipmi_answer_time_max);
+                  power ? power_answer_time(*power, Duration(request.patience_ms())) : limits::ipmi_answer_time_max);
 }
 
 void BmcStream::begin(wire::BmcRequest& request) {

@@ -53,7 +53,11 @@ std::optional<PowerAct> power_act_of(std::string_view word) {
   return std::nullopt;
 }
 
-Duration power_answer_time(Duration patience) {
+Duration power_answer_time(PowerAct act, Duration patience) {
+  const Duration usual = act == PowerAct::Status ? Duration(limits::power_status_time_max)
+                         : act == PowerAct::Soft ? Duration(limits::power_patience_soft)
+                                                 : Duration(limits::power_patience);
+  if (patience <= usual) return limits::ipmi_answer_time_max;
   return std::clamp<Duration>(patience / 4, limits::ipmi_answer_time_max, limits::power_answer_time_max);
 }
 

@@ -15,9 +15,10 @@ namespace oob {
 enum class PowerAct { Status, On, Off, Cycle, Reset, Soft, Nmi };
 std::optional<PowerAct> power_act_of(std::string_view word);  // "status", "on", ..
 
-// How long a BMC may take over one answer when the whole act may take `patience`: a quarter of it, within
-// limits::ipmi_answer_time_max and limits::power_answer_time_max. An act is six questions at least.
-Duration power_answer_time(Duration patience);
+// How long a BMC may take over one answer when the whole act may take `patience`: limits::ipmi_answer_time_max, so that
+// a dead one costs little; a quarter of it, at most limits::power_answer_time_max, if that is more than the act's usual
+// time, since somebody has asked for it. An act is six questions at least.
+Duration power_answer_time(PowerAct act, Duration patience);
 
 struct PowerOutcome {
   // Done: it is as asked. Failed: it is not. Unknown: it was asked for, and may be so or not.

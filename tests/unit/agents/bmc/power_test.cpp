@@ -138,5 +138,13 @@ TEST_F(Power, each_act_is_its_own_number_of_the_standard) {
   }
 }
 
+TEST(PowerAnswerTime, a_dead_bmc_costs_no_more_unless_somebody_waits_longer) {
+  EXPECT_EQ(power_answer_time(PowerAct::Status, Duration(limits::power_status_time_max)), limits::ipmi_answer_time_max);
+  EXPECT_EQ(power_answer_time(PowerAct::Cycle, Duration(limits::power_patience)), limits::ipmi_answer_time_max);
+  EXPECT_EQ(power_answer_time(PowerAct::Soft, Duration(limits::power_patience_soft)), limits::ipmi_answer_time_max);
+  EXPECT_EQ(power_answer_time(PowerAct::Status, Duration(40'000)), Duration(10'000));
+  EXPECT_EQ(power_answer_time(PowerAct::Soft, Duration(600'000)), limits::power_answer_time_max);
+}
+
 }  // namespace
 }  // namespace oob
