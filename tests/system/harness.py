@@ -68,6 +68,14 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def wait_listening(port):
+    """Until somebody listens on 127.0.0.1:port, without dialling it: the peer may count its callers."""
+    def listens():
+        with open("/proc/net/tcp") as file:
+            return any(line.split()[1:4:2] == [f"0100007F:{port:04X}", "0A"] for line in file)
+    eventually(listens, 20, f"a listener on port {port}")
+
+
 def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a killed test leaves nothing behind
 

@@ -7,7 +7,7 @@ import tempfile
 
 import log_reader
 from bmc import SimBmc, SolSite, answers, ipmitool, ipmitool_console, sol_console, writer_of
-from harness import ROOT, SLOW, eventually, free_port, limit, tool
+from harness import ROOT, SLOW, eventually, free_port, limit, tool, wait_listening
 
 ROUNDS = int(os.environ.get("OOB_SOL_ROUNDS", 2))
 
@@ -74,10 +74,13 @@ def test_a_machine_boots_hears_keys_and_sysrq_and_is_power_cycled_behind_our_bac
 
 
 def echo_peer():
-    """What is behind ipmi_sim's serial line: an echo that speaks telnet as little as `tcp:` does."""
+    """What is behind ipmi_sim's serial line: an echo that speaks telnet as little as `tcp:` does. It listens already: ipmi_sim
+    dials once, tries again after ten seconds, and takes what is typed meanwhile for nobody."""
     port = free_port()
-    return port, subprocess.Popen([tool("socat", "socat"), f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork",
-                                   "EXEC:/bin/cat,pty,raw,echo=0"], stderr=subprocess.DEVNULL)
+    peer = subprocess.Popen([tool("socat", "socat"), f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork",
+                             "EXEC:/bin/cat,pty,raw,echo=0"], stderr=subprocess.DEVNULL)
+    wait_listening(port)
+    return port, peer
 
 
 @limit(180 + 40 * ROUNDS)
