@@ -34,12 +34,6 @@ std::string_view without_returns(std::string_view line) {
   return line;
 }
 
-const json::array* rows_at(const json::value& answer, std::string_view key) {
-  const auto* object = answer.if_object();
-  const auto* list = object != nullptr ? object->if_contains(json::string_view(key.data(), key.size())) : nullptr;
-  return list != nullptr ? list->if_array() : nullptr;
-}
-
 // Of a stranger that calls itself by what can be a name, with that name.
 std::string adoption(const std::string& agent, const std::string& interface, const std::string& type,
                      const std::string& mac, const std::string& called) {
@@ -85,9 +79,8 @@ bool EtherWatch::is_wanted(const std::string& agent, const std::string& mac) con
 
 void EtherWatch::consoles(const json::value& answer) {
   std::set<std::string> there;
-  const auto* rows = rows_at(answer, "consoles");
-  for (std::size_t i = 0; rows != nullptr && i < rows->size(); ++i) {
-    const auto* row = rows->at(i).if_object();
+  for (const auto& one : rows_of(answer, "consoles")) {
+    const auto* row = one.if_object();
     if (row == nullptr || text_of(*row, "kind") != "etherconsole") continue;
     const std::string name = text_of(*row, "name"), agent = text_of(*row, "agent"), mac = lower(text_of(*row, "mac"));
     if (!could_be_name(name) || !is_wanted(agent, mac)) continue;
@@ -230,19 +223,17 @@ void EtherWatch::say(const Watched& console, std::string_view text, const std::s
 
 Result<bool> EtherWatch::agents(const json::value& answer) {
   for (auto& [key, stranger] : strangers_) stranger.here = false;
-  const auto* rows = rows_at(answer, "agents");
   std::set<std::string> before;
   std::vector<std::string> names;
-  for (std::size_t i = 0; rows != nullptr && i < rows->size(); ++i) {
-    const auto* agent = rows->at(i).if_object();
+  for (const auto& one : rows_of(answer, "agents")) {
+    const auto* agent = one.if_object();
     if (agent == nullptr) continue;
     names.push_back(text_of(*agent, "name"));
     if (text_of(*agent, "state") != "connected") {  // nobody knows
       for (auto& [key, stranger] : strangers_) stranger.here |= key.starts_with(names.back() + " ");
     }
-    const auto* senders = rows_at(rows->at(i), "unknown_senders");
-    for (std::size_t k = 0; senders != nullptr && k < senders->size(); ++k) {
-      if (const auto* row = senders->at(k).if_object()) look_at(names.back(), *row);
+    for (const auto& sender : rows_of(one, "unknown_senders")) {
+      if (const auto* row = sender.if_object()) look_at(names.back(), *row);
     }
   }
   if (!choices_.agent.empty() && std::ranges::find(names, choices_.agent) == names.end()) {

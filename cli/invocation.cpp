@@ -72,13 +72,6 @@ Rest::Query Invocation::names_query() const {
   return names.empty() ? Rest::Query{} : Rest::Query{{"names", names}};
 }
 
-const json::array& rows_of(const json::value& answer, const char* list) {
-  static const json::array none;
-  const auto* object = answer.if_object();
-  const auto* rows = object != nullptr ? object->if_contains(list) : nullptr;
-  return rows != nullptr && rows->is_array() ? rows->get_array() : none;
-}
-
 std::string cell(const json::object& row, std::string_view key) { return shown(row, key); }
 
 std::string time_cell(const json::object& row, std::string_view key) {

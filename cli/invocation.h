@@ -59,8 +59,7 @@ class Invocation {
   Rest rest_;
 };
 
-// Rows of an answer, and fields of a row, for a person.
-const json::array& rows_of(const json::value& answer, const char* list);
+// Fields of a row, for a person.
 std::string cell(const json::object& row, std::string_view key);       // escaped
 std::string time_cell(const json::object& row, std::string_view key);  // local; "" if there is none
 std::string shown(const Table& table);                                 // as wide as standard output is

@@ -97,6 +97,13 @@ std::string escape_text_lines(std::string_view text) { return escape_between(tex
 
 std::string escape_typed(std::string_view text) { return escape_between(text, "\\"); }
 
+const json::array& rows_of(const json::value& answer, const char* list) {
+  static const json::array none;
+  const auto* object = answer.if_object();
+  const auto* rows = object != nullptr ? object->if_contains(list) : nullptr;
+  return rows != nullptr && rows->is_array() ? rows->get_array() : none;
+}
+
 std::string shown(const json::object& from, std::string_view key) { return escape_typed(text_of(from, key)); }
 
 std::string json_line(const json::value& value) {

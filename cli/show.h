@@ -16,6 +16,8 @@ std::string text_of(const json::object& from, std::string_view key);
 std::int64_t number_of(const json::object& from, std::string_view key);
 std::optional<std::uint64_t> count_at(const json::object& from, std::string_view key);  // empty: absent or negative
 bool flag_of(const json::object& from, std::string_view key);
+// The rows of an answer; none if it has no such list.
+const json::array& rows_of(const json::value& answer, const char* list);
 // text_of() for a person: what a terminal would obey escaped, a backslash as it is. The server sends what lines,
 // devices and agents said as it came, so that it is escaped once, here.
 std::string shown(const json::object& from, std::string_view key);
